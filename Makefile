@@ -1,0 +1,69 @@
+# Needs Python (3.10 to 3.13, with venv), make and git; everything else is installed below this folder.
+#
+#   make demo                 see it work
+#   make test                 run every test that needs no extra service
+#   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
+
+AIRFLOW ?= 3.3
+PYTHON ?= python3
+VENV := .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
+BIN := $(VENV)/bin
+PINS := constraints/airflow-$(AIRFLOW).txt
+
+# The caches stay in the checkout, and no other interpreter is downloaded.
+export UV_CACHE_DIR := $(CURDIR)/.cache/uv
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export UV_PYTHON_DOWNLOADS := never
+# Airflow imports a thousand modules: from source it starts at half the speed.
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: help install demo test lint types format constraints clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+install: $(VENV)/installed
+
+# uv is the one package that plain pip installs, by the same pins and hashes as all others.
+$(VENV)/installed: $(PINS) pyproject.toml
+	@echo "Installing Apache Airflow $(AIRFLOW) and the provider into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' $(PINS) > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip sync --python $(BIN)/python --require-hashes $(PINS)
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	@$(BIN)/python demo.py
+
+test: install
+	$(BIN)/python -m pytest --basetemp=.cache/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# One file per Airflow: the release, the day after which nothing newer is used, and what is installed beside it. Newer
+# libraries break the tasks of older releases.
+constraints: install
+	$(call pin,3.3,3.3.2,2026-11-20,--group lint)
+	$(call pin,3.1,3.1.8,2026-03-14)
+	$(call pin,3.0,3.0.6,2025-09-02,--exclude-newer-package apache-airflow-providers-common-compat=2025-11-30)
+	$(call pin,2.10,2.10.5,2025-11-30)
+
+define pin
+echo "apache-airflow==$(2)" | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+  --no-emit-index-url --exclude-newer $(3) $(4) --extra emulator --group build --group test \
+  pyproject.toml - --output-file constraints/airflow-$(1).txt
+endef
+
+clean:
+	rm -rf .venv* .cache .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

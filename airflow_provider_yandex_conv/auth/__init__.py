@@ -1,0 +1,1 @@
+"""Ways to authenticate, one per file. A credential never does HTTP itself."""

@@ -1,0 +1,250 @@
+"""Sends calls: ``requests`` carries each attempt, ``tenacity`` turns the crank, ``RequestRetry`` decides."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol
+
+import tenacity
+
+from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.api.wire import Call, Safety, T
+from airflow_provider_yandex_conv.auth.credential import Credential
+from airflow_provider_yandex_conv.endpoint import Endpoint
+from airflow_provider_yandex_conv.exceptions import (
+    AmbiguousOutcomeError,
+    APIStatusError,
+    InterruptedCallError,
+    NotFoundError,
+    YandexAIStudioError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_yandex_conv.transport import Transport
+
+
+class Log(Protocol):
+    """What is used of a logger; Airflow's own is none of the standard library's."""
+
+    def info(self, event: Any, /, *args: Any) -> Any:
+        """Write a line."""
+
+
+#: Told of each attempt whose outcome is unknown, before the call is sent again.
+LostAttemptCallback = Callable[[AmbiguousOutcomeError], None]
+
+
+class Client:
+    """
+    Sends calls to one endpoint with one credential.
+
+    May be shared by threads. Nothing is imported, opened or sent before the first call.
+
+    :param endpoint: where to, and how.
+    :param credential: what goes into the ``Authorization`` header.
+    :param retry: when a request is sent again.
+    :param log: gets one INFO line per retry, and one per attempt of a call that creates.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credential: Credential,
+        *,
+        retry: RequestRetry | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.credential = credential
+        self.retry = retry or RequestRetry()
+        self.log: Log = log or logging.getLogger(__name__)
+        self._transport: Transport | None = None
+        self._transport_lock = threading.Lock()
+        self._interrupted = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def send(
+        self, call: Call[T], *, retry: RequestRetry | None = None, on_lost: LostAttemptCallback | None = None
+    ) -> T:
+        """
+        Send a call until it is answered, or until another attempt would be useless, unsafe or too late.
+
+        :param retry: replaces the client's own for this call.
+        :param on_lost: allows a call that creates to be sent again after an attempt whose outcome is unknown, and is
+            told of every such attempt first. Without it, such an attempt ends the call.
+        :raises AmbiguousOutcomeError: the call creates something, and whether it did is not known.
+        :raises InterruptedCallError: :meth:`interrupt` was called.
+        :raises YandexAIStudioError: what the last attempt met.
+        """
+        return _Sending(self, call, retry or self.retry, on_lost).run()
+
+    def interrupt(self) -> None:
+        """
+        End all waiting, and begin no attempt any more. An attempt under way runs to its end.
+
+        Safe in a signal handler: unlike an Event, the queue takes no lock that the interrupted code may hold.
+        """
+        self._interrupted = True
+        self._wake.put(None)
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether :meth:`interrupt` was called."""
+        return self._interrupted
+
+    def pause(self, seconds: float) -> None:
+        """Wait, or return at once when interrupted."""
+        try:
+            self._wake.get(timeout=seconds)
+        except queue.Empty:
+            return
+        self._wake.put(None)  # for the other threads that wait
+
+    @property
+    def transport(self) -> Transport:
+        """The transport, made at the first use, as it imports ``requests``."""
+        with self._transport_lock:
+            if self._transport is None:
+                from airflow_provider_yandex_conv.transport import Transport
+
+                self._transport = Transport(self.endpoint, self.credential)
+            return self._transport
+
+
+class _Sending(Generic[T]):
+    """One call on its way: what was tried, what was lost, and what comes next."""
+
+    def __init__(self, client: Client, call: Call[T], retry: RequestRetry, on_lost: LostAttemptCallback | None) -> None:
+        self.client = client
+        self.call = call
+        self.retry = retry
+        self.on_lost = on_lost
+        self.started_at = time.monotonic()
+        self.attempt_number = 0
+        self.lost: tuple[str, ...] = ()
+        self.delay = 0.0
+
+    def run(self) -> T:
+        crank = tenacity.Retrying(
+            retry=self._wants_another,
+            wait=lambda _: self.delay,
+            stop=tenacity.stop_never,
+            before_sleep=self._announce,
+            sleep=self.client.pause,
+            reraise=True,
+        )
+        return crank(self._attempt)
+
+    def _attempt(self) -> T:
+        if self.client.is_interrupted:
+            raise InterruptedCallError(
+                f"{self.call.name}: told to stop before attempt {self.attempt_number + 1}",
+                applied=None if self.lost else False,
+            )
+        self.attempt_number += 1
+        client_request_id = str(uuid.uuid4())
+        if self.call.safety is Safety.CREATES:
+            # If the process is killed during the request, this line is what is left of it.
+            self.client.log.info(
+                "%s: attempt %d of %d, x-client-request-id %s",
+                self.call.name,
+                self.attempt_number,
+                self.retry.attempts,
+                client_request_id,
+            )
+        try:
+            return self.call.parse(
+                self.client.transport.exchange(
+                    self.call.request, client_request_id=client_request_id, within=self._time_for_an_attempt()
+                )
+            )
+        except YandexAIStudioError as error:
+            error.client_request_id = client_request_id
+            return self._settle(error)
+
+    def _settle(self, error: YandexAIStudioError) -> T:
+        """Return what a failed attempt amounts to, where it is a success after all, or raise what it is."""
+        if isinstance(error, NotFoundError) and self.lost and self.call.if_gone is not None:
+            return self.call.if_gone
+        if error.applied is None:
+            self.lost += (error.client_request_id or "",)
+            if self.call.safety is Safety.CREATES:
+                raise AmbiguousOutcomeError(
+                    f"{self.call.name}: the answer was lost: {error.message}",
+                    client_request_ids=self.lost,
+                    client_request_id=error.client_request_id,
+                    request_id=error.request_id,
+                    server_trace_id=error.server_trace_id,
+                    retry_after=error.retry_after,
+                ) from error
+        error.message = f"{self.call.name}: {error.message}"
+        raise error
+
+    def _time_for_an_attempt(self) -> float:
+        """
+        Return the seconds that an attempt may take.
+
+        A repeatable call is cut off at the end of the time budget. One that creates is not: cut off, it would be
+        ambiguous for no other reason than our haste.
+        """
+        if self.call.safety is Safety.CREATES:
+            return float("inf")
+        return max(0.001, self.retry.timeout - self._elapsed())
+
+    def _wants_another(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, YandexAIStudioError) or isinstance(error, InterruptedCallError):
+            return False
+        safety = self.call.safety if self.on_lost is None else Safety.REPEATABLE
+        delay = self.retry.delay(error, safety, self.attempt_number, random.random())
+        if delay is None:
+            error.gave_up = self.retry.why_not(error, safety, self.attempt_number)
+            return False
+        if self._elapsed() + delay > self.retry.timeout:
+            error.gave_up = (
+                f"Gave up after {self.attempt_number} attempts, as the next would begin later than the allowed "
+                f"{self.retry.timeout:g} s"
+            )
+            return False
+        self.delay = delay
+        return True
+
+    def _announce(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, AmbiguousOutcomeError) and self.on_lost is not None:
+            self.on_lost(error)
+        cause = error.__cause__ if isinstance(error, AmbiguousOutcomeError) else error
+        if isinstance(cause, YandexAIStudioError):
+            self.client.log.info(
+                "%s: attempt %d of %d failed: %s; the next one follows in %.2f s",
+                self.call.name,
+                self.attempt_number,
+                self.retry.attempts,
+                _summary(cause),
+                self.delay,
+            )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.started_at
+
+
+def _summary(error: YandexAIStudioError) -> str:
+    """Return the kind, status and ids of an error: never its text, which may quote a body."""
+    parts = {
+        "HTTP": error.status if isinstance(error, APIStatusError) else None,
+        "x-client-request-id": error.client_request_id,
+        "x-request-id": error.request_id,
+        "x-server-trace-id": error.server_trace_id,
+    }
+    return ", ".join([type(error).__name__, *(f"{name} {value}" for name, value in parts.items() if value is not None)])

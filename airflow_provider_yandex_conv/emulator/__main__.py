@@ -1,0 +1,31 @@
+"""``python -m airflow_provider_yandex_conv.emulator`` serves until interrupted. Its first line is the base URL."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_yandex_conv.emulator",
+        description="A local stand-in for the Conversations API of Yandex AI Studio, on 127.0.0.1.",
+    )
+    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (default: %(default)s)")
+    parser.add_argument("--api-key", help="the only key that is accepted (default: any, and none)")
+    parser.add_argument("--folder-id", help="the only folder that may be named (default: any, and none)")
+    arguments = parser.parse_args()
+    try:
+        from airflow_provider_yandex_conv.emulator.server import Emulator
+    except ModuleNotFoundError as error:
+        parser.exit(1, f"{error.name} is missing: pip install 'airflow-provider-yandex-conv[emulator]'\n")
+    try:
+        emulator = Emulator(port=arguments.port, api_key=arguments.api_key, folder_id=arguments.folder_id)
+    except OSError as error:
+        parser.exit(1, f"port {arguments.port}: {error.strerror}\n")
+    print(emulator.base_url, flush=True)
+    emulator.serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The vendor's eight endpoints: a request's JSON goes to the state, what the state says goes back as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_yandex_conv.emulator.errors import APIError
+from airflow_provider_yandex_conv.emulator.state import State
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    What a request asks for.
+
+    :param ids: the ids in its path.
+    :param query: its query parameters.
+    :param body: its JSON body; empty where it has none.
+    """
+
+    ids: Mapping[str, str]
+    query: Mapping[str, str]
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    One endpoint.
+
+    :param operation: the vendor's name for it.
+    :param path: below ``/v1``.
+    """
+
+    operation: str
+    method: str
+    path: str
+    answer: Callable[[State, Asked], dict[str, Any]]
+
+
+def _create_conversation(state: State, asked: Asked) -> dict[str, Any]:
+    return state.create_conversation(asked.body).wire()
+
+
+def _get_conversation(state: State, asked: Asked) -> dict[str, Any]:
+    return state.conversation(asked.ids["conversation_id"]).wire()
+
+
+def _update_conversation(state: State, asked: Asked) -> dict[str, Any]:
+    return state.update_conversation(asked.ids["conversation_id"], asked.body).wire()
+
+
+def _delete_conversation(state: State, asked: Asked) -> dict[str, Any]:
+    return state.delete_conversation(asked.ids["conversation_id"])
+
+
+def _create_items(state: State, asked: Asked) -> dict[str, Any]:
+    return _item_list(state.add_items(asked.ids["conversation_id"], asked.body), has_more=False)
+
+
+def _list_items(state: State, asked: Asked) -> dict[str, Any]:
+    page, has_more = state.list_items(
+        asked.ids["conversation_id"],
+        limit=_limit(asked.query.get("limit", "20")),
+        order=_order(asked.query.get("order", "desc")),
+        after=asked.query.get("after"),
+    )
+    return _item_list(page, has_more=has_more)
+
+
+def _get_item(state: State, asked: Asked) -> dict[str, Any]:
+    return state.item(asked.ids["conversation_id"], asked.ids["item_id"])
+
+
+def _delete_item(state: State, asked: Asked) -> dict[str, Any]:
+    return state.delete_item(asked.ids["conversation_id"], asked.ids["item_id"]).wire()
+
+
+def _item_list(items: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    ids = [item["id"] for item in items]
+    return {
+        "object": "list",
+        "data": items,
+        "has_more": has_more,
+        "first_id": ids[0] if ids else "",
+        "last_id": ids[-1] if ids else "",
+    }
+
+
+def _limit(text: str) -> int:
+    limit = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= limit <= 100:
+        raise APIError(400, "Invalid 'limit': expected an integer from 1 to 100.", code="invalid_value")
+    return limit
+
+
+def _order(text: str) -> str:
+    if text not in {"asc", "desc"}:
+        raise APIError(400, "Invalid 'order': expected 'asc' or 'desc'.", code="invalid_value")
+    return text
+
+
+_CONVERSATION = "/conversations/{conversation_id}"
+
+#: Source: https://yandex.cloud/en/docs/ai-studio/conversations/
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("createConversation", "POST", "/conversations", _create_conversation),
+    Endpoint("getConversation", "GET", _CONVERSATION, _get_conversation),
+    Endpoint("updateConversation", "POST", _CONVERSATION, _update_conversation),
+    Endpoint("deleteConversation", "DELETE", _CONVERSATION, _delete_conversation),
+    Endpoint("createConversationItems", "POST", f"{_CONVERSATION}/items", _create_items),
+    Endpoint("listConversationItems", "GET", f"{_CONVERSATION}/items", _list_items),
+    Endpoint("getConversationItem", "GET", f"{_CONVERSATION}/items/{{item_id}}", _get_item),
+    Endpoint("deleteConversationItem", "DELETE", f"{_CONVERSATION}/items/{{item_id}}", _delete_item),
+)

@@ -1,0 +1,240 @@
+"""
+Everything that can go wrong, by who must act and by what became of the remote thing.
+
+The names of the API family are those of the ``openai`` SDK. This module imports the standard library only and nothing
+of the package: it is the bottom of the import graph.
+
+The text of an error reads: what happened (code, request ids), what became of the remote thing, what to do or what a
+retry will do. It never holds a request header or a credential.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class YandexAIStudioError(Exception):
+    """
+    Base of all errors of this provider.
+
+    :param message: what happened, one sentence without its full stop.
+    :param request_id: the server's ``x-request-id``.
+    :param server_trace_id: the server's ``x-server-trace-id``.
+    :param client_request_id: the ``x-client-request-id`` that was sent with the request.
+    :param retry_after: seconds that the server asks to wait before the next request.
+    :param gave_up: why no further attempt was made, where one could have been.
+    """
+
+    #: Whether the same request can succeed later.
+    transient: bool = False
+    #: Whether the request changed anything: ``False`` is certainly not, ``None`` is unknown.
+    applied: bool | None = False
+    #: What to do, or what a retry will do.
+    advice: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        request_id: str | None = None,
+        server_trace_id: str | None = None,
+        client_request_id: str | None = None,
+        retry_after: float | None = None,
+        gave_up: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request_id = request_id
+        self.server_trace_id = server_trace_id
+        self.client_request_id = client_request_id
+        self.retry_after = retry_after
+        self.gave_up = gave_up
+
+    def __str__(self) -> str:
+        details = ", ".join(f"{name} {value}" for name, value in self._details().items() if value is not None)
+        what = f"{self.message} ({details})" if details else self.message
+        return " ".join(f"{part.rstrip('.')}." for part in (what, self._fate(), self.gave_up, self.advice) if part)
+
+    def _details(self) -> dict[str, Any]:
+        return {
+            "x-request-id": self.request_id,
+            "x-server-trace-id": self.server_trace_id,
+            "x-client-request-id": self.client_request_id,
+        }
+
+    def _fate(self) -> str:
+        """Say what became of the remote thing."""
+        if self.applied is None:
+            return "Whether the request was applied is unknown"
+        return "Nothing was changed"
+
+
+class ConfigurationError(YandexAIStudioError):
+    """The author of the DAG or the owner of the connection must act. Raised before any network use."""
+
+    def _fate(self) -> str:
+        return "Nothing was sent"
+
+
+class CredentialUnavailableError(ConfigurationError):
+    """This way to authenticate lacks its data here."""
+
+
+class APIConnectionError(YandexAIStudioError):
+    """
+    No HTTP answer came.
+
+    :param applied: ``False`` if not a byte of the request left this machine, else ``None``.
+    """
+
+    transient = True
+    advice = "A retry may succeed"
+
+    def __init__(self, message: str, *, applied: bool | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.applied = applied
+
+    def _fate(self) -> str:
+        return "Nothing was sent" if self.applied is False else super()._fate()
+
+
+class APITimeoutError(APIConnectionError):
+    """The connection or the answer took longer than allowed."""
+
+
+class APIStatusError(YandexAIStudioError):
+    """
+    The server answered with a status that is not a success.
+
+    :param status: HTTP status.
+    :param code: the error code in the body, whatever its type there.
+    :param body: the body as text, cut to 2,048 characters.
+    """
+
+    advice = "The same request will fail again"
+
+    def __init__(
+        self, message: str, *, status: int = 0, code: str | None = None, body: str = "", **details: Any
+    ) -> None:
+        super().__init__(message, **details)
+        self.status = status
+        self.code = code
+        self.body = body
+
+    def _details(self) -> dict[str, Any]:
+        return {"code": self.code, **super()._details()}
+
+
+class BadRequestError(APIStatusError):
+    """400: the server could not accept the request; its own text says why."""
+
+
+class AuthenticationError(APIStatusError):
+    """401: the credential was refused."""
+
+    # Source: https://yandex.cloud/en/docs/ai-studio/troubleshooting/error-codes
+    advice = (
+        "Check the credential of the connection; a key that has expired or lacks the scope "
+        "yc.ai.foundationModels.execute is refused like an unknown one"
+    )
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the credential is known and may not do this."""
+
+    # Source: https://yandex.cloud/en/docs/ai-studio/operations/agents/manage-context
+    advice = (
+        "Check roles or billing: the service account needs ai.assistants.editor and ai.languageModels.user on the "
+        "folder, and the cloud's billing account must be active"
+    )
+
+
+class NotFoundError(APIStatusError):
+    """404: no such conversation or item, or no such endpoint."""
+
+    advice = "Check the id, and that the connection's host ends with the API's version, as in /v1"
+
+
+class ConflictError(APIStatusError):
+    """409: the server was changing the same thing; whether it kept this change is unknown."""
+
+    transient = True
+    applied = None
+    advice = "A retry may succeed"
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422: the request is well formed and its content is refused."""
+
+
+class RateLimitError(APIStatusError):
+    """429: a quota was used up; the request was refused before any work."""
+
+    transient = True
+
+    advice = "A retry may succeed once the quota allows it"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        if self.retry_after is not None:
+            self.advice = f"The server asks to wait {self.retry_after:g} s before a retry"
+
+
+class InternalServerError(APIStatusError):
+    """5xx: the server failed, before or after it applied the request."""
+
+    transient = True
+    applied = None
+    advice = "A retry may succeed"
+
+
+class UnsupportedEndpointError(APIStatusError):
+    """405 or 501: this server does not offer the endpoint."""
+
+    advice = "This server does not offer the endpoint; no retry will help"
+
+
+class InvalidResponseError(YandexAIStudioError):
+    """The server answered with a success that cannot be read."""
+
+    transient = True
+    applied = None
+    advice = "A retry may succeed"
+
+
+class AmbiguousOutcomeError(YandexAIStudioError):
+    """
+    A call that creates something was sent, and whether it was applied is not known.
+
+    :param client_request_ids: the ``x-client-request-id`` of every attempt whose outcome is unknown, oldest first.
+    """
+
+    transient = True
+    applied = None
+    advice = "Sending it again may create a second one"
+
+    def __init__(self, message: str, *, client_request_ids: tuple[str, ...] = (), **details: Any) -> None:
+        super().__init__(message, **details)
+        self.client_request_ids = client_request_ids
+
+    def _details(self) -> dict[str, Any]:
+        lost = ", ".join(self.client_request_ids)
+        return {**super()._details(), "x-client-request-id": lost or None}
+
+    def _fate(self) -> str:
+        return "It may have been applied, and what it created cannot be found again"
+
+
+class InterruptedCallError(YandexAIStudioError):
+    """
+    The task was told to stop, so no further attempt was made.
+
+    :param applied: ``False`` if no earlier attempt can have been applied, else ``None``.
+    """
+
+    transient = True
+    advice = "A retry of the task may succeed"
+
+    def __init__(self, message: str, *, applied: bool | None = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.applied = applied

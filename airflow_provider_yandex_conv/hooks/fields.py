@@ -1,0 +1,311 @@
+"""
+The kinds of extra that a connection may hold: how each is read, checked and shown in the form of each Airflow version.
+
+A value that is null or empty is unset: Airflow stores an empty field of a form that way. Messages tell the size of a
+value that is wrong, never the value, as people paste keys into the wrong field.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_yandex_conv.auth.secret import Secret
+from airflow_provider_yandex_conv.exceptions import ConfigurationError
+
+
+class Extras(dict[str, Any]):
+    """The extras of a connection; does not print what it holds."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} extras>"
+
+
+@dataclass(frozen=True, slots=True)
+class Field(ABC):
+    """
+    One extra.
+
+    :param name: its key. One that holds a secret contains a word by which Airflow masks extras, such as ``token``.
+    :param label: its name in the form.
+    :param description: help text in the form.
+    """
+
+    name: str
+    label: str
+    description: str
+
+    def read(self, extras: Extras) -> Any:
+        """
+        Return the checked value, or None where it is unset.
+
+        :raises ConfigurationError: the value is not of this kind.
+        """
+        if extras.get(self.name) is None or extras[self.name] == "":
+            return None
+        return self._checked(extras)
+
+    def conn_field(self) -> dict[str, Any]:
+        """Return the field as Airflow 3.2 and later declare it: label, description and JSON schema."""
+        return {"label": self.label, "description": self.description, "schema": self._schema()}
+
+    @abstractmethod
+    def form_widget(self) -> Any:
+        """Return the field as Airflow below 3.2 wants it: a WTForms field of a kind that Airflow allows."""
+
+    @abstractmethod
+    def _schema(self) -> dict[str, Any]:
+        """Return the JSON schema; null is always allowed, and there is no default, as a form would store it."""
+
+    @abstractmethod
+    def _checked(self, extras: Extras) -> Any: ...
+
+    def _wrong(self, expected: str, value: Any) -> ConfigurationError:
+        return ConfigurationError(
+            f"extra {self.name!r} must be {expected}, got {_size(value)}; correct it or leave it empty"
+        )
+
+    def _string_field(self, *validators: Any) -> Any:
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import StringField
+        from wtforms.validators import Optional
+
+        return StringField(
+            self.label,
+            validators=[Optional(), *validators],
+            description=self.description,
+            widget=BS3TextFieldWidget(),
+        )
+
+
+class Text(Field):
+    """A line of text."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        return self._string_field()
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"]}
+
+    def _checked(self, extras: Extras) -> str:
+        if not isinstance(extras[self.name], str):
+            raise self._wrong("a text", extras[self.name])
+        return str(extras[self.name]).strip()
+
+
+class HeaderText(Text):
+    """A text that is sent in a header."""
+
+    __slots__ = ()
+
+    def _checked(self, extras: Extras) -> str:
+        text = super()._checked(extras)
+        if not all("!" <= character <= "~" for character in text):
+            raise self._wrong("a text of visible ASCII characters without spaces", text)
+        return text
+
+
+class SecretText(Field):
+    """A text that is hidden in the form and wrapped as soon as it is read."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
+        from wtforms import PasswordField
+        from wtforms.validators import Optional
+
+        return PasswordField(
+            self.label, validators=[Optional()], description=self.description, widget=BS3PasswordFieldWidget()
+        )
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "format": "password"}
+
+    def _checked(self, extras: Extras) -> Secret:
+        if not isinstance(extras[self.name], str):
+            raise self._wrong("a text", extras[self.name])
+        return Secret(extras[self.name], name=f"extra {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Field):
+    """One of several words."""
+
+    choices: tuple[str, ...]
+
+    def form_widget(self) -> Any:
+        from wtforms.validators import any_of
+
+        return self._string_field(any_of(list(self.choices)))
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "enum": list(self.choices)}
+
+    def _checked(self, extras: Extras) -> str:
+        value = extras[self.name]
+        if not isinstance(value, str) or value not in self.choices:
+            raise self._wrong(f"one of {', '.join(self.choices)}", value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Field):
+    """
+    A finite number.
+
+    :param at_least: the least value allowed.
+    :param above: a value that is just too small.
+    """
+
+    at_least: float | None = None
+    above: float | None = None
+
+    def form_widget(self) -> Any:
+        return self._string_field()  # Airflow allows no field for fractions
+
+    def _schema(self) -> dict[str, Any]:
+        bounds = {"minimum": self.at_least, "exclusiveMinimum": self.above}
+        return {"type": ["number", "null"]} | {key: bound for key, bound in bounds.items() if bound is not None}
+
+    def _checked(self, extras: Extras) -> float:
+        value = extras[self.name]
+        number = self._parse(value)
+        too_small = (self.at_least is not None and number < self.at_least) or (
+            self.above is not None and number <= self.above
+        )
+        if not math.isfinite(number) or too_small:
+            raise self._wrong(self._expected(), value)
+        return number
+
+    def _expected(self) -> str:
+        if self.above is not None:
+            return f"a number greater than {self.above:g}"
+        return "a number" if self.at_least is None else f"a number of at least {self.at_least:g}"
+
+    @staticmethod
+    def _parse(value: Any) -> float:
+        """Return the number, also where a form stored it as text; not-a-number for anything else."""
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return math.nan
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            return math.nan
+
+
+class Integer(Number):
+    """A whole number."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import IntegerField
+        from wtforms.validators import Optional
+
+        return IntegerField(
+            self.label, validators=[Optional()], description=self.description, widget=BS3TextFieldWidget()
+        )
+
+    def _schema(self) -> dict[str, Any]:
+        return {**super()._schema(), "type": ["integer", "null"]}
+
+    def _checked(self, extras: Extras) -> int:
+        number = super()._checked(extras)
+        if number != int(number):
+            raise self._wrong(self._expected(), extras[self.name])
+        return int(number)
+
+    def _expected(self) -> str:
+        return super()._expected().replace("a number", "a whole number")
+
+
+class Flag(Field):
+    """True or false. Shown as a choice: a switch cannot be left unset, and would be stored as false by every form."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        from wtforms.validators import any_of
+
+        return self._string_field(any_of(["true", "false"]))
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"], "enum": ["true", "false"]}
+
+    def _checked(self, extras: Extras) -> bool:
+        flag = _as_bool(extras[self.name])
+        if flag is None:
+            raise self._wrong("true or false", extras[self.name])
+        return flag
+
+
+class FlagOrPath(Field):
+    """True, false, or the path of something that exists."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        return self._string_field()
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["string", "null"]}
+
+    def _checked(self, extras: Extras) -> bool | str:
+        value = extras[self.name]
+        flag = _as_bool(value)
+        if flag is not None:
+            return flag
+        if not isinstance(value, str) or not Path(value.strip()).exists():
+            raise self._wrong("true, false or the path of an existing file or folder", value)
+        return value.strip()
+
+
+class TextMapping(Field):
+    """A JSON object that maps texts to texts. It may hold passwords, so its values are not shown either."""
+
+    __slots__ = ()
+
+    def form_widget(self) -> Any:
+        return self._string_field()
+
+    def _schema(self) -> dict[str, Any]:
+        return {"type": ["object", "null"]}
+
+    def _checked(self, extras: Extras) -> Mapping[str, str]:
+        mapping = Extras(json_object(extras[self.name]) or {})
+        if not mapping or not all(isinstance(text, str) for pair in mapping.items() for text in pair):
+            raise self._wrong("a JSON object of texts", extras[self.name])
+        return mapping
+
+
+def _as_bool(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def json_object(value: Any) -> dict[str, Any] | None:
+    """Return a JSON object, given as such or as text; None for anything else. The decoder's error would quote it all."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _size(value: Any) -> str:
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters"
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__} of {len(value)} entries"
+    return f"the {type(value).__name__} {str(value)[:20]}"

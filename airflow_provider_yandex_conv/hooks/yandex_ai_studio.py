@@ -1,0 +1,208 @@
+"""The hook: an Airflow connection becomes a client, and each endpoint a method."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_yandex_conv import __version__
+from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.exceptions import NotFoundError, YandexAIStudioError
+from airflow_provider_yandex_conv.hooks import connection
+
+if TYPE_CHECKING:
+    from airflow_provider_yandex_conv.api.models import Conversation
+    from airflow_provider_yandex_conv.client import Client, LostAttemptCallback
+
+#: An id of a likely form that no conversation has.
+_NO_CONVERSATION_ID = "00000000-0000-0000-0000-000000000000"
+
+
+class YandexAIStudioHook(BaseHook):
+    """
+    Talks to the Conversations API of Yandex AI Studio.
+
+    Nothing is read, imported or sent before the first call. The documentation of the vendor is at
+    https://yandex.cloud/en/docs/ai-studio/conversations/.
+
+    :param yandex_ai_studio_conn_id: id of the Airflow connection.
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    conn_name_attr = "yandex_ai_studio_conn_id"
+    default_conn_name = connection.DEFAULT_CONN_ID
+    conn_type = connection.CONN_TYPE
+    hook_name = connection.HOOK_NAME
+
+    def __init__(
+        self,
+        yandex_ai_studio_conn_id: str = default_conn_name,
+        *,
+        request_retry: RequestRetry | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
+        self.request_retry = request_retry
+        self._client: Client | None = None
+        self._client_lock = threading.Lock()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the extra fields of the connection form, for Airflow below 3.2."""
+        return connection.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the standard fields of the connection form are shown, for Airflow below 3.2."""
+        return connection.ui_field_behaviour()
+
+    def get_conn(self) -> Client:
+        """
+        Return the client, which is built from the connection the first time.
+
+        :raises ConfigurationError: the connection cannot be used; the message says which field to mend.
+        """
+        with self._client_lock:
+            if self._client is None:
+                self._client = self._build_client()
+            return self._client
+
+    def create_conversation(
+        self,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        items: Sequence[Mapping[str, Any]] | None = None,
+        on_lost: LostAttemptCallback | None = None,
+    ) -> Conversation:
+        """
+        Create a conversation.
+
+        ``POST /conversations`` -> ``{"id": str, "object": "conversation", "metadata": {str: str} | null,
+        "created_at": <Unix seconds>}``.
+        Source: https://yandex.cloud/en/docs/ai-studio/conversations/createConversation
+
+        :param metadata: up to 16 pairs, keys of at most 64 and values of at most 512 characters.
+        :param items: at most 20 objects, such as ``{"role": "user", "content": "Hello"}``.
+        :param on_lost: allows another attempt after one whose outcome is unknown, which may leave a conversation
+            behind, and is told of each such attempt.
+        :raises ConfigurationError: a limit is broken, or the connection cannot be used. Nothing was sent.
+        :raises AmbiguousOutcomeError: the answer was lost; the conversation may exist.
+        :raises YandexAIStudioError: the request failed; nothing was created.
+        """
+        return self.get_conn().send(conversations.create(metadata=metadata, items=items), on_lost=on_lost)
+
+    def get_conversation(self, conversation_id: str) -> Conversation:
+        """
+        Read a conversation.
+
+        ``GET /conversations/{conversation_id}`` -> as :meth:`create_conversation`.
+        Source: https://yandex.cloud/en/docs/ai-studio/conversations/getConversation
+
+        :raises NotFoundError: there is none of that id.
+        :raises YandexAIStudioError: the request failed.
+        """
+        return self.get_conn().send(conversations.get(conversation_id))
+
+    def update_conversation(self, conversation_id: str, *, metadata: Mapping[str, str]) -> Conversation:
+        """
+        Replace all metadata of a conversation.
+
+        ``POST /conversations/{conversation_id}`` -> as :meth:`create_conversation`. It is repeated after a lost answer,
+        as that changes nothing.
+        Source: https://yandex.cloud/en/docs/ai-studio/conversations/updateConversation
+
+        :param metadata: up to 16 pairs, keys of at most 64 and values of at most 512 characters.
+        :raises ConfigurationError: a limit is broken. Nothing was sent.
+        :raises NotFoundError: there is none of that id.
+        :raises YandexAIStudioError: the request failed.
+        """
+        return self.get_conn().send(conversations.update(conversation_id, metadata=metadata))
+
+    def delete_conversation(self, conversation_id: str, *, ignore_missing: bool = False) -> bool:
+        """
+        Delete a conversation. The vendor keeps its items.
+
+        ``DELETE /conversations/{conversation_id}`` -> ``{"id": str, "object": "conversation.deleted",
+        "deleted": true}``.
+        Source: https://yandex.cloud/en/docs/ai-studio/conversations/deleteConversation
+
+        :param ignore_missing: whether a conversation that is not there is no error.
+        :return: True if it was deleted, False if it was not there.
+        :raises NotFoundError: there is none of that id, and it was not an earlier attempt of this call that removed it.
+        :raises YandexAIStudioError: the request failed.
+        """
+        try:
+            return self.get_conn().send(conversations.delete(conversation_id)).deleted
+        except NotFoundError:
+            if not ignore_missing:
+                raise
+            self.log.info("Conversation %s is not there; nothing to delete", conversation_id)
+            return False
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Check host and credential by looking up a conversation that does not exist. Reads only and costs nothing.
+
+        :return: whether they work, and what was checked or what is wrong.
+        """
+        try:
+            return self._test_connection()
+        except YandexAIStudioError as error:
+            return False, str(error)
+
+    def interrupt(self) -> None:
+        """End all waiting and send nothing more. Safe in a signal handler."""
+        if self._client is not None:
+            self._client.interrupt()
+
+    def _test_connection(self) -> tuple[bool, str]:
+        client = self.get_conn()
+        call = conversations.get(_NO_CONVERSATION_ID)
+        checked = f"{client.endpoint.base_url} answered and accepted the {client.credential.description}"
+        try:
+            client.send(call, retry=RequestRetry(attempts=1))
+        except NotFoundError as error:
+            if not error.body.lstrip().startswith("{"):
+                return False, f"{client.endpoint.base_url} is no Conversations API: {error}"
+        return True, f"{checked} (looked up a conversation that does not exist)"
+
+    def _build_client(self) -> Client:
+        from airflow_provider_yandex_conv.client import Client
+
+        stored = connection.StoredConnection.copy_of(self.get_connection(self.yandex_ai_studio_conn_id))
+        settings = connection.parse(stored)
+        if settings.unknown_extras:
+            self.log.warning(
+                "Connection %r has extras that mean nothing here: %s",
+                stored.conn_id,
+                ", ".join(settings.unknown_extras),
+            )
+        if settings.exposes_credential:
+            self.log.warning(
+                "Connection %r sends its credential over plain http to %s; use https",
+                stored.conn_id,
+                settings.endpoint.base_url,
+            )
+        return Client(
+            settings.endpoint.with_headers({"User-Agent": _user_agent()}),
+            settings.credential,
+            retry=self.request_retry or settings.retry,
+            log=self.log,
+        )
+
+
+def _user_agent() -> str:
+    from airflow import __version__ as airflow_version
+
+    parts = {
+        "airflow-provider-yandex-conv": __version__,
+        "apache-airflow": airflow_version,
+        "python": platform.python_version(),
+    }
+    return " ".join(f"{name}/{version}" for name, version in parts.items())

@@ -1,0 +1,82 @@
+"""What all operators share: the hook, the end of a task that is told to stop, and errors that no retry can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.exceptions import (
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    PermissionDeniedError,
+    UnprocessableEntityError,
+    UnsupportedEndpointError,
+    YandexAIStudioError,
+)
+from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+
+if TYPE_CHECKING:
+    from airflow_provider_yandex_conv.api.retry import RequestRetry
+
+#: Errors that stay however often the task is tried again.
+_FINAL_ERRORS = (
+    ConfigurationError,
+    BadRequestError,
+    AuthenticationError,
+    PermissionDeniedError,
+    UnprocessableEntityError,
+    UnsupportedEndpointError,
+)
+
+
+class YandexAIStudioOperator(BaseOperator):
+    """
+    Base of the operators.
+
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id",)
+    ui_color = "#fff1cc"
+
+    def __init__(
+        self,
+        *,
+        yandex_ai_studio_conn_id: str = YandexAIStudioHook.default_conn_name,
+        request_retry: RequestRetry | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
+        self.request_retry = request_retry
+
+    @cached_property
+    def hook(self) -> YandexAIStudioHook:
+        """The hook of this task."""
+        return YandexAIStudioHook(self.yandex_ai_studio_conn_id, request_retry=self.request_retry)
+
+    def on_kill(self) -> None:
+        """End the waiting of a retry when the task is told to stop."""
+        if "hook" in self.__dict__:
+            self.hook.interrupt()
+
+
+@contextmanager
+def final_errors_fail_the_task(*more: type[YandexAIStudioError]) -> Iterator[None]:
+    """
+    Turn errors that no retry can mend into ``AirflowFailException``, which ends the task with its retries unused.
+
+    :param more: further kinds of error that are final here.
+    """
+    final: tuple[type[YandexAIStudioError], ...] = (*_FINAL_ERRORS, *more)
+    try:
+        yield
+    except final as error:
+        raise AirflowFailException(str(error)) from error

@@ -1,0 +1,196 @@
+"""Operators that create, read, update and delete a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_yandex_conv.api.limits import check_metadata
+from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, final_errors_fail_the_task
+from airflow_provider_yandex_conv.operators.stamp import describe, stamp
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_yandex_conv.api.models import Conversation
+
+
+class YandexCreateConversationOperator(YandexAIStudioOperator):
+    """
+    Create a conversation and return its id.
+
+    XCom: the return value is the ``conversation_id``; ``conversation`` holds ``{"id", "object", "metadata",
+    "created_at"}``, and ``request_id`` is what the vendor's support asks for.
+
+    The vendor has no idempotency key: when the answer to a create is lost, nobody can tell whether the conversation
+    exists. ``on_ambiguous`` says what happens then.
+
+    :param metadata: up to 16 pairs of strings, keys of at most 64 and values of at most 512 characters. (templated)
+    :param items: at most 20 items to begin with, such as ``{"role": "user", "content": "Hello"}``. (templated)
+    :param stamp_metadata: add four pairs that name the DAG, run, task and map index. Pairs of ``metadata`` come first.
+    :param on_ambiguous: ``recreate`` sends the create again, and a WARNING names the attempt that may have left a
+        conversation behind; nobody can reach that one, and it costs nothing. ``fail`` fails the task at once, with its
+        retries unused, for content that must not lie about.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "metadata", "items")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"metadata": "json", "items": "json"}
+
+    def __init__(
+        self,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        items: Sequence[Mapping[str, Any]] | None = None,
+        stamp_metadata: bool = True,
+        on_ambiguous: Literal["recreate", "fail"] = "recreate",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_ambiguous not in {"recreate", "fail"}:
+            raise ConfigurationError(f"on_ambiguous must be 'recreate' or 'fail', got {on_ambiguous!r}")
+        self.metadata = metadata
+        self.items = items
+        self.stamp_metadata = stamp_metadata
+        self.on_ambiguous = on_ambiguous
+
+    def execute(self, context: Context) -> str:
+        """
+        Create the conversation.
+
+        :return: its id.
+        :raises AirflowFailException: no retry can mend it, or it is ambiguous and ``on_ambiguous`` is ``fail``.
+        :raises YandexAIStudioError: a retry of the task may mend it.
+        """
+        stamped = stamp(context) if self.stamp_metadata else {}
+        final = () if self.on_ambiguous == "recreate" else (AmbiguousOutcomeError,)
+        with final_errors_fail_the_task(*final):
+            conversation = self._create(stamped)
+        self.log.info("Created conversation %s (request %s)", conversation.id, conversation.request_id)
+        self._push(context, conversation)
+        return conversation.id
+
+    def _create(self, stamped: Mapping[str, str]) -> Conversation:
+        def warn(lost: AmbiguousOutcomeError) -> None:
+            self.log.warning(
+                "Creating again, as on_ambiguous is 'recreate': an attempt may have left a conversation behind that "
+                "nobody can find again (x-client-request-id %s, metadata %s). %s",
+                lost.client_request_ids[-1],
+                describe(stamped) or "not stamped",
+                lost.message,
+            )
+
+        metadata = {} if self.metadata is None else self.metadata
+        check_metadata(metadata)
+        return self.hook.create_conversation(
+            metadata={**stamped, **metadata} or None,
+            items=self.items,
+            on_lost=warn if self.on_ambiguous == "recreate" else None,
+        )
+
+    def _push(self, context: Context, conversation: Conversation) -> None:
+        if not self.do_xcom_push:
+            return
+        context["ti"].xcom_push(key="conversation", value=conversation.as_dict())
+        context["ti"].xcom_push(key="request_id", value=conversation.request_id)
+
+
+class YandexGetConversationOperator(YandexAIStudioOperator):
+    """
+    Read a conversation.
+
+    XCom: the return value is ``{"id": str, "object": str, "metadata": {str: str}, "created_at": <Unix seconds>}``.
+
+    :param conversation_id: which one. (templated)
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")
+
+    def __init__(self, *, conversation_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conversation_id = conversation_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Read the conversation.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            return self.hook.get_conversation(self.conversation_id).as_dict()
+
+
+class YandexUpdateConversationOperator(YandexAIStudioOperator):
+    """
+    Change the metadata of a conversation.
+
+    XCom: the return value is ``{"id": str, "object": str, "metadata": {str: str}, "created_at": <Unix seconds>}``.
+
+    :param conversation_id: which one. (templated)
+    :param metadata: pairs to set. (templated)
+    :param keep_other_metadata: keep the pairs that are not named in ``metadata``, the stamp of the task that created
+        the conversation among them. The vendor's endpoint replaces all pairs, so they are read first. False replaces
+        all.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "metadata")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"metadata": "json"}
+
+    def __init__(
+        self, *, conversation_id: str, metadata: Mapping[str, str], keep_other_metadata: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conversation_id = conversation_id
+        self.metadata = metadata
+        self.keep_other_metadata = keep_other_metadata
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Change the metadata.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            check_metadata(self.metadata)
+            kept = self.hook.get_conversation(self.conversation_id).metadata if self.keep_other_metadata else {}
+            return self.hook.update_conversation(self.conversation_id, metadata={**kept, **self.metadata}).as_dict()
+
+
+class YandexDeleteConversationOperator(YandexAIStudioOperator):
+    """
+    Delete a conversation; as a teardown, with ``delete.as_teardown(setups=create)``, also when tasks in between failed.
+
+    The vendor keeps the items of a deleted conversation.
+
+    XCom: the return value is whether this task deleted it.
+
+    :param conversation_id: which one. (templated)
+    :param ignore_missing: whether a conversation that is not there is no error.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")
+
+    def __init__(self, *, conversation_id: str, ignore_missing: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conversation_id = conversation_id
+        self.ignore_missing = ignore_missing
+
+    def execute(self, context: Context) -> bool:
+        """
+        Delete the conversation.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            return self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)

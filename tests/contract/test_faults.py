@@ -1,0 +1,192 @@
+"""
+What each call does under each fault: how many requests reach the server, and what is stored there afterwards.
+
+The emulator plays a fault once, then behaves. So a call that is repeated succeeds at the second request.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_yandex_conv import exceptions as errors
+from airflow_provider_yandex_conv.api import conversations
+
+#: The request did not do anything, and says so.
+REFUSED = {
+    "429": {"status": 429},
+    "429 seconds": {"status": 429, "shape": "grpc", "headers": {"Retry-After": "0.02"}},
+    "429 milliseconds": {"status": 429, "headers": {"retry-after-ms": "20"}},
+    "429 date": {"status": 429, "headers": {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}},
+}
+#: The answer is lost or useless, whether or not the request did what it asked.
+LOST = {
+    "500": {"status": 500},
+    "502 html": {"status": 502, "shape": "html"},
+    "503 empty": {"status": 503, "shape": "empty"},
+    "504": {"status": 504, "shape": "rpc_status"},
+    "409": {"status": 409},
+    "reset": {"drop": "reset"},
+    "close": {"drop": "close"},
+    "slow": {"delay": 0.8},
+    "truncated": {"truncate": 9},
+    "trickling": {"trickle": 0.05},
+    "no json": {"body": "{"},
+    "no id": {"body": "{}"},
+    "200 with an error": {"body": '{"error": {"message": "no"}}'},
+    "200 empty": {"body": ""},
+}
+#: Nothing that another attempt would change.
+FINAL = {
+    "307": ({"status": 307, "headers": {"Location": "/v1/conversations"}}, errors.APIStatusError),
+    "400": ({"status": 400, "shape": "rpc_status"}, errors.BadRequestError),
+    "401": ({"status": 401}, errors.AuthenticationError),
+    "403": ({"status": 403, "shape": "rpc_status"}, errors.PermissionDeniedError),
+    "404": ({"status": 404, "shape": "flat"}, errors.NotFoundError),
+    "405": ({"status": 405, "shape": "empty"}, errors.UnsupportedEndpointError),
+    "422": ({"status": 422}, errors.UnprocessableEntityError),
+    "501": ({"status": 501, "shape": "rpc_status"}, errors.UnsupportedEndpointError),
+    "429 beyond the cap": ({"status": 429, "headers": {"Retry-After": "3600"}}, errors.RateLimitError),
+}
+#: The calls that leave the same state when they are repeated, each as (build a call for an id, what is stored then).
+REPEATABLE = {
+    "get": (conversations.get, [{"a": "b"}]),
+    "update": (lambda conversation_id: conversations.update(conversation_id, metadata={"c": "d"}), [{"c": "d"}]),
+    "delete": (conversations.delete, []),
+}
+OPERATION = {"get": "getConversation", "update": "updateConversation", "delete": "deleteConversation"}
+
+
+def stored(emulator):
+    return [conversation["metadata"] for conversation in emulator.conversations]
+
+
+def named(emulator, operation):
+    return [request for request in emulator.requests if request.operation == operation]
+
+
+@pytest.fixture
+def conversation_id(client):
+    return client.send(conversations.create(metadata={"a": "b"})).id
+
+
+@pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED)
+def test_a_create_that_was_refused_is_sent_again_and_creates_one(emulator, client, fault):
+    emulator.fail("createConversation", **fault)
+    created = client.send(conversations.create())
+    assert [request.status for request in emulator.requests] == [429, 200]
+    assert [conversation["id"] for conversation in emulator.conversations] == [created.id]
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_a_create_whose_answer_is_lost_is_sent_once_and_ambiguous(emulator, client, fault, applied):
+    emulator.fail("createConversation", applied=applied, **fault)
+    with pytest.raises(errors.AmbiguousOutcomeError) as raised:
+        client.send(conversations.create(metadata={"a": "b"}))
+    (request,) = emulator.requests
+    assert raised.value.client_request_ids == (request.headers["x-client-request-id"],)
+    assert request.headers["x-client-request-id"] in str(raised.value)
+    answered = {"delay", "truncate", "trickle"} & set(fault)  # the real answer, spoilt on its way
+    assert stored(emulator) == ([{"a": "b"}] if applied or answered else [])
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
+def test_a_create_that_may_be_repeated_tells_of_the_lost_attempt_first(emulator, client, fault, applied):
+    emulator.fail("createConversation", applied=applied, **fault)
+    lost = []
+    created = client.send(conversations.create(), on_lost=lost.append)
+    first, second = emulator.requests
+    assert [one.client_request_ids for one in lost] == [(first.headers["x-client-request-id"],)]
+    assert first.headers["x-client-request-id"] != second.headers["x-client-request-id"]
+    assert emulator.conversations[-1]["id"] == created.id
+
+
+def test_a_create_that_stays_ambiguous_ends_with_all_lost_attempts_named(emulator, client):
+    emulator.fail("createConversation", status=503, applied=True, times=None)
+    with pytest.raises(errors.AmbiguousOutcomeError) as raised:
+        client.send(conversations.create(), on_lost=lambda lost: None)
+    sent = tuple(request.headers["x-client-request-id"] for request in emulator.requests)
+    assert len(sent) == 4
+    assert raised.value.client_request_ids == sent
+    assert "Gave up after 4 of 4 attempts" in str(raised.value)
+
+
+@pytest.mark.parametrize(("fault", "kind"), FINAL.values(), ids=FINAL)
+def test_a_create_that_no_retry_can_mend_is_sent_once(emulator, client, fault, kind):
+    emulator.fail("createConversation", **fault)
+    with pytest.raises(errors.APIStatusError) as raised:
+        client.send(conversations.create(), on_lost=lambda lost: None)
+    assert type(raised.value) is kind
+    assert raised.value.applied is False
+    assert len(emulator.requests) == 1
+    assert emulator.conversations == []
+
+
+@pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("fault", {**REFUSED, **LOST}.values(), ids={**REFUSED, **LOST})
+@pytest.mark.parametrize("name", REPEATABLE)
+def test_a_call_that_may_be_repeated_succeeds_in_the_end(emulator, client, conversation_id, name, fault, applied):
+    build, expected = REPEATABLE[name]
+    refused = fault.get("status") == 429
+    emulator.fail(OPERATION[name], applied=applied and not refused, **fault)
+    assert client.send(build(conversation_id)).id == conversation_id
+    assert len(named(emulator, OPERATION[name])) == 2
+    assert stored(emulator) == expected
+
+
+@pytest.mark.parametrize(("fault", "kind"), FINAL.values(), ids=FINAL)
+@pytest.mark.parametrize("name", REPEATABLE)
+def test_a_call_that_may_be_repeated_is_not_where_that_is_useless(emulator, client, conversation_id, name, fault, kind):
+    emulator.fail(OPERATION[name], **fault)
+    with pytest.raises(kind):
+        client.send(REPEATABLE[name][0](conversation_id))
+    assert len(named(emulator, OPERATION[name])) == 1
+    assert stored(emulator) == [{"a": "b"}]
+
+
+def test_a_delete_of_what_was_never_there_is_not_found(emulator, client):
+    emulator.fail("deleteConversation", status=429, headers={"Retry-After": "0"})
+    with pytest.raises(errors.NotFoundError):
+        client.send(conversations.delete("c1"))
+    assert len(emulator.requests) == 2
+
+
+def test_a_redirect_is_not_followed_anywhere(emulator, client):
+    emulator.fail(
+        "createConversation", status=307, headers={"Location": f"{emulator.base_url}/conversations"}, times=None
+    )
+    with pytest.raises(errors.APIStatusError, match="redirects are not followed"):
+        client.send(conversations.create())
+    assert len(emulator.requests) == 1
+
+
+def test_the_wait_that_the_server_asks_for_is_kept(emulator, client):
+    emulator.fail("createConversation", status=429, headers={"Retry-After": "0.4"})
+    client.send(conversations.create())
+    first, second = emulator.requests
+    assert second.received_at - first.received_at >= 0.4
+
+
+def test_one_line_per_retry_names_attempt_status_ids_and_delay_but_no_body(emulator, client, caplog):
+    emulator.fail("getConversation", status=503, message="hush")
+    created = client.send(conversations.create(metadata={"k": "hush"}))
+    caplog.clear()
+    caplog.set_level("INFO")
+    client.send(conversations.get(created.id))
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "client"]
+    request = emulator.requests[1]
+    assert line.startswith(
+        "get conversation: attempt 1 of 4 failed: InternalServerError, HTTP 503, "
+        f"x-client-request-id {request.headers['x-client-request-id']}, x-request-id "
+    )
+    assert "x-server-trace-id" in line
+    assert "the next one follows in 0.0" in line
+    assert "hush" not in line
+
+
+def test_a_line_before_each_create_names_it_in_case_the_process_is_killed(emulator, client, caplog):
+    caplog.set_level("INFO")
+    client.send(conversations.create())
+    sent = emulator.requests[0].headers["x-client-request-id"]
+    assert f"create conversation: attempt 1 of 4, x-client-request-id {sent}" in caplog.messages

@@ -1,0 +1,247 @@
+"""How a request travels: connections that fail, traps of the HTTP library, certificates, headers."""
+
+from __future__ import annotations
+
+import datetime
+import http.server
+import json
+import socket
+import ssl
+import threading
+
+import pytest
+
+from airflow_provider_yandex_conv import exceptions as errors
+from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.auth.api_key import APIKey
+from airflow_provider_yandex_conv.auth.secret import Secret
+
+KEY = "AQVN-planted-2"
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def full_port():
+    """A port where connections are neither accepted nor refused: its queue is full."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+        for one in waiting:
+            one.close()
+
+
+def assert_never_sent(client, caplog, kind):
+    """A create is tried four times, as nothing of it left."""
+    caplog.set_level("INFO")
+    with pytest.raises(kind) as raised:
+        client.send(conversations.create())
+    assert type(raised.value) is kind
+    assert raised.value.applied is False
+    assert "Nothing was sent" in str(raised.value)
+    assert "Gave up after 4 of 4 attempts" in str(raised.value)
+    assert sum("attempt 4 of 4, x-client-request-id" in line for line in caplog.messages) == 1
+
+
+def test_a_refused_connection_is_tried_again(make_client, caplog, free_port):
+    assert_never_sent(make_client(base_url=f"http://127.0.0.1:{free_port}/v1"), caplog, errors.APIConnectionError)
+
+
+def test_a_server_that_comes_up_late_gets_the_create_once(emulator, make_client, free_port):
+    client = make_client(base_url=f"http://127.0.0.1:{free_port}/v1")
+    late = type(emulator)(port=free_port)
+    timer = threading.Timer(0.005, late.start)
+    client.retry = type(client.retry)(attempts=500, wait_initial=0.02, wait_max=0.02)
+    timer.start()
+    try:
+        created = client.send(conversations.create())
+        assert [one["id"] for one in late.conversations] == [created.id]
+        assert len(late.requests) == 1
+    finally:
+        timer.join()
+        late.stop()
+
+
+def test_a_name_that_cannot_be_resolved_is_tried_again(make_client, caplog, monkeypatch):
+    def fail(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    assert_never_sent(make_client(base_url="http://ai.invalid/v1"), caplog, errors.APIConnectionError)
+
+
+def test_a_connection_that_is_not_accepted_in_time_is_tried_again(make_client, caplog, full_port):
+    client = make_client(base_url=f"http://127.0.0.1:{full_port}/v1", timeout_connect=0.1)
+    assert_never_sent(client, caplog, errors.APITimeoutError)
+
+
+def test_a_handshake_with_a_server_that_speaks_no_tls_is_tried_again(emulator, make_client, caplog):
+    client = make_client(base_url=emulator.base_url.replace("http:", "https:"))
+    assert_never_sent(client, caplog, errors.APIConnectionError)
+    assert emulator.requests == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tls_server, make_client, caplog):
+    assert_never_sent(make_client(base_url=tls_server.base_url), caplog, errors.APIConnectionError)
+    assert tls_server.requests == []
+
+
+def test_a_ca_file_vouches_for_a_certificate(tls_server, make_client):
+    client = make_client(base_url=tls_server.base_url, verify=str(tls_server.certificate))
+    assert client.send(conversations.create()).id == "c1"
+
+
+def test_switching_the_check_off_wins_over_the_environment(tls_server, make_client, monkeypatch, tmp_path):
+    (tmp_path / "other.pem").write_text(tls_server.other_certificate)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+    client = make_client(base_url=tls_server.base_url, verify=False)
+    with pytest.warns(Warning, match="Unverified HTTPS request"):
+        assert client.send(conversations.create()).id == "c1"
+
+
+def test_a_netrc_entry_does_not_replace_the_credential(emulator, make_client, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    make_client(APIKey(Secret(KEY, name="x"))).send(conversations.create())
+    make_client().send(conversations.create())
+    assert [request.headers.get("authorization") for request in emulator.requests] == ["Api-Key", None]
+
+
+def test_headers_say_who_asks_for_which_folder_and_each_attempt_has_its_own_id(emulator, make_client):
+    client = make_client(headers={"OpenAI-Project": "b1g", "User-Agent": "us/1"})
+    emulator.fail("createConversation", status=429, headers={"Retry-After": "0"})
+    client.send(conversations.create())
+    for request in emulator.requests:
+        assert request.headers["openai-project"] == "b1g"
+        assert request.headers["user-agent"] == "us/1"
+        assert request.headers["accept"] == "application/json"
+        assert request.headers["content-type"] == "application/json"
+    assert len({request.headers["x-client-request-id"] for request in emulator.requests}) == 2
+
+
+def test_an_id_arrives_as_it_was_given(emulator, client):
+    for odd in ("a/b", "ä ?#%2F", "x y"):
+        with pytest.raises(errors.NotFoundError) as raised:
+            client.send(conversations.get(odd))
+        assert f"Conversation with id '{odd}' not found" in str(raised.value)
+
+
+def test_one_connection_serves_many_calls(emulator, client, monkeypatch):
+    opened = []
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda self, to: opened.append(to) or connect(self, to))
+    for _ in range(3):
+        client.send(conversations.create())
+    assert opened == [("127.0.0.1", emulator.port)]
+
+
+def test_a_chunked_and_compressed_answer_is_read_whole(make_client):
+    import gzip
+
+    body = gzip.compress(json.dumps({"id": "c1", "metadata": {"k": "v" * 100_000}}).encode())
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(body), 50):
+                piece = body[start : start + 50]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+
+        def log_message(self, *args):
+            pass
+
+    with serving(Handler) as port:
+        conversation = make_client(base_url=f"http://127.0.0.1:{port}").send(conversations.get("c1"))
+    assert len(conversation.metadata["k"]) == 100_000
+
+
+class serving:  # noqa: N801  # used like a function
+    """Serve a handler on a free port while the block runs."""
+
+    def __init__(self, handler, context=None):
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self._server.server_address[1]
+
+    def __exit__(self, *exc):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """A server whose certificate is signed by itself; it creates conversation ``c1``."""
+
+    class Server:
+        requests: list[str] = []  # noqa: RUF012  # one per test
+        certificate = tmp_path / "cert.pem"
+        other_certificate = _certificate()[0]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            Server.requests.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"id": "c1"}')
+
+        def log_message(self, *args):
+            pass
+
+    certificate, key = _certificate()
+    Server.certificate.write_text(certificate)
+    (tmp_path / "key.pem").write_text(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Server.certificate, tmp_path / "key.pem")
+    with serving(Handler, context) as port:
+        Server.base_url = f"https://localhost:{port}"
+        yield Server
+
+
+def _certificate():
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()

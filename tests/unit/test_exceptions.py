@@ -1,0 +1,157 @@
+"""The words that a person on call reads, exactly."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from airflow_provider_yandex_conv import exceptions as errors
+
+IDS = {"request_id": "r1", "server_trace_id": "t1", "client_request_id": "c1"}
+SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            errors.ConfigurationError("connection 'x': host (3 characters) has no scheme"),
+            "connection 'x': host (3 characters) has no scheme. Nothing was sent.",
+        ),
+        (
+            errors.CredentialUnavailableError("password is empty"),
+            "password is empty. Nothing was sent.",
+        ),
+        (
+            errors.APIConnectionError("no answer: Connection refused", applied=False, client_request_id="c1"),
+            "no answer: Connection refused (x-client-request-id c1). Nothing was sent. A retry may succeed.",
+        ),
+        (
+            errors.APITimeoutError("no whole answer in 30 s", client_request_id="c1"),
+            "no whole answer in 30 s (x-client-request-id c1). Whether the request was applied is unknown. "
+            "A retry may succeed.",
+        ),
+        (
+            errors.APIStatusError("HTTP 413 Content Too Large: too big", status=413, **IDS),
+            f"HTTP 413 Content Too Large: too big ({SHOWN}). Nothing was changed. The same request will fail again.",
+        ),
+        (
+            errors.BadRequestError("HTTP 400 Bad Request: Failed to parse model URI", status=400, code="3"),
+            "HTTP 400 Bad Request: Failed to parse model URI (code 3). Nothing was changed. "
+            "The same request will fail again.",
+        ),
+        (
+            errors.AuthenticationError("HTTP 401 Unauthorized: Unknown api key", status=401),
+            "HTTP 401 Unauthorized: Unknown api key. Nothing was changed. Check the credential of the connection; a "
+            "key that has expired or lacks the scope yc.ai.foundationModels.execute is refused like an unknown one.",
+        ),
+        (
+            errors.PermissionDeniedError("HTTP 403 Forbidden: Permission denied.", status=403),
+            "HTTP 403 Forbidden: Permission denied. Nothing was changed. Check roles or billing: the service account "
+            "needs ai.assistants.editor and ai.languageModels.user on the folder, and the cloud's billing account must "
+            "be active.",
+        ),
+        (
+            errors.NotFoundError("HTTP 404 Not Found: no such conversation", status=404),
+            "HTTP 404 Not Found: no such conversation. Nothing was changed. Check the id, and that the connection's "
+            "host ends with the API's version, as in /v1.",
+        ),
+        (
+            errors.ConflictError("HTTP 409 Conflict: aborted", status=409),
+            "HTTP 409 Conflict: aborted. Whether the request was applied is unknown. A retry may succeed.",
+        ),
+        (
+            errors.UnprocessableEntityError("HTTP 422 Unprocessable Entity: bad role", status=422),
+            "HTTP 422 Unprocessable Entity: bad role. Nothing was changed. The same request will fail again.",
+        ),
+        (
+            errors.RateLimitError("HTTP 429 Too Many Requests: quota", status=429),
+            "HTTP 429 Too Many Requests: quota. Nothing was changed. A retry may succeed once the quota allows it.",
+        ),
+        (
+            errors.RateLimitError("HTTP 429 Too Many Requests: quota", status=429, retry_after=1.5),
+            "HTTP 429 Too Many Requests: quota. Nothing was changed. The server asks to wait 1.5 s before a retry.",
+        ),
+        (
+            errors.InternalServerError(
+                "HTTP 503 Service Unavailable: an empty body", gave_up="Gave up after 5 attempts"
+            ),
+            "HTTP 503 Service Unavailable: an empty body. Whether the request was applied is unknown. "
+            "Gave up after 5 attempts. A retry may succeed.",
+        ),
+        (
+            errors.UnsupportedEndpointError("HTTP 501 Not Implemented: UNIMPLEMENTED", status=501),
+            "HTTP 501 Not Implemented: UNIMPLEMENTED. Nothing was changed. This server does not offer the endpoint; no "
+            "retry will help.",
+        ),
+        (
+            errors.InvalidResponseError("HTTP 200: the answer has no id", request_id="r1"),
+            "HTTP 200: the answer has no id (x-request-id r1). Whether the request was applied is unknown. "
+            "A retry may succeed.",
+        ),
+        (
+            errors.AmbiguousOutcomeError(
+                "create conversation: the answer was lost", client_request_ids=("c1", "c2"), client_request_id="c2"
+            ),
+            "create conversation: the answer was lost (x-client-request-id c1, c2). It may have been applied, and what "
+            "it created cannot be found again. Sending it again may create a second one.",
+        ),
+        (
+            errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
+            "create conversation: told to stop before attempt 2. Nothing was changed. A retry of the task may succeed.",
+        ),
+        (
+            errors.InterruptedCallError("create conversation: told to stop before attempt 3", applied=None),
+            "create conversation: told to stop before attempt 3. Whether the request was applied is unknown. "
+            "A retry of the task may succeed.",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_says_what_happened_what_became_of_it_and_what_to_do(error, text):
+    assert str(error) == text
+
+
+def test_every_error_has_an_exact_text_here():
+    tested = {type(case[0]) for case in _cases()}
+    assert set(_subclasses(errors.YandexAIStudioError)) == tested
+
+
+@pytest.mark.parametrize(
+    ("kind", "transient", "applied"),
+    [
+        (errors.ConfigurationError, False, False),
+        (errors.AuthenticationError, False, False),
+        (errors.RateLimitError, True, False),
+        (errors.ConflictError, True, None),
+        (errors.InternalServerError, True, None),
+        (errors.InvalidResponseError, True, None),
+        (errors.AmbiguousOutcomeError, True, None),
+        (errors.APIConnectionError, True, None),
+    ],
+)
+def test_an_error_tells_whether_waiting_helps_and_whether_it_was_applied(kind, transient, applied):
+    error = kind("x")
+    assert (error.transient, error.applied) == (transient, applied)
+
+
+def test_an_error_survives_pickling():
+    error = errors.RateLimitError("HTTP 429", status=429, code="8", retry_after=2.0, **IDS)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+def _cases():
+    mark = next(
+        mark
+        for mark in test_an_error_says_what_happened_what_became_of_it_and_what_to_do.pytestmark
+        if mark.name == "parametrize"
+    )
+    return mark.args[1]
+
+
+def _subclasses(kind):
+    for below in kind.__subclasses__():
+        yield below
+        yield from _subclasses(below)
