@@ -294,7 +294,7 @@ def _as_bool(value: Any) -> bool | None:
 
 
 def json_object(value: Any) -> dict[str, Any] | None:
-    """Return a JSON object, given as such or as text; None for anything else. The decoder's error would quote it all."""
+    """Return a JSON object, given as such or as text; None for anything else, as an error would quote the text."""
     if isinstance(value, str):
         try:
             value = json.loads(value)

@@ -19,10 +19,10 @@ from airflow_provider_yandex_conv.exceptions import (
     UnsupportedEndpointError,
     YandexAIStudioError,
 )
-from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.retry import RequestRetry
+    from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
 #: Errors that stay however often the task is tried again.
 _FINAL_ERRORS = (
@@ -49,7 +49,7 @@ class YandexAIStudioOperator(BaseOperator):
     def __init__(
         self,
         *,
-        yandex_ai_studio_conn_id: str = YandexAIStudioHook.default_conn_name,
+        yandex_ai_studio_conn_id: str = "yandex_ai_studio_default",
         request_retry: RequestRetry | None = None,
         **kwargs: Any,
     ) -> None:
@@ -59,7 +59,9 @@ class YandexAIStudioOperator(BaseOperator):
 
     @cached_property
     def hook(self) -> YandexAIStudioHook:
-        """The hook of this task."""
+        """The hook of this task. It is imported when the task runs, as parsing a DAG does not need it."""
+        from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+
         return YandexAIStudioHook(self.yandex_ai_studio_conn_id, request_retry=self.request_retry)
 
     def on_kill(self) -> None:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def emulator(yandex_ai_studio):
+    return yandex_ai_studio
+
+
+@pytest.fixture
+def context():
+    """What execute() gets of Airflow, with ``pushed`` to see what it gave to XCom."""
+    pushed = {}
+    ti = SimpleNamespace(
+        dag_id="sales",
+        run_id="scheduled__2026-01-01",
+        task_id="create",
+        map_index=-1,
+        try_number=1,
+        xcom_push=lambda *, key, value: pushed.__setitem__(key, value),
+    )
+    return {"ti": ti, "pushed": pushed}
+
+
+@pytest.fixture(scope="session")
+def _database():
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def dag_bag(_database):
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow below 3.2
+        from airflow.models.dagbag import DagBag
+    return DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+
+
+@pytest.fixture
+def run_dag(dag_bag):
+    """Return a function that runs a DAG with real Airflow and returns its outcome."""
+    return lambda dag_id: Outcome(dag_bag.dags[dag_id].test())
+
+
+class Outcome:
+    """What a DAG run left in Airflow's database."""
+
+    def __init__(self, dag_run):
+        self._dag_run = dag_run
+        self.run_id = dag_run.run_id
+        self.state = str(dag_run.state)
+
+    def states(self):
+        return {ti.task_id: str(ti.state) for ti in self._dag_run.get_task_instances()}
+
+    def tries(self, task_id):
+        return self._dag_run.get_task_instance(task_id).try_number
+
+    def xcom(self, task_id, key="return_value", map_index=-1):
+        ti = self._dag_run.get_task_instance(task_id, map_index=map_index)
+        return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index)

@@ -1,0 +1,95 @@
+"""Whole DAG runs with real Airflow, judged by what is in its database and at the emulator afterwards."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", raising=False)
+    assert dag_bag.import_errors == {}
+    assert "daily_conversation" in dag_bag.dags
+
+
+def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, emulator):
+    outcome = run_dag("daily_conversation")
+    assert outcome.state == "success"
+    assert outcome.states() == dict.fromkeys(["create", "label", "describe", "delete"], "success")
+
+    (stored,) = emulator.deleted_conversations
+    assert emulator.conversations == []
+    assert outcome.xcom("create") == stored["id"]
+    assert outcome.xcom("create", "conversation")["id"] == stored["id"]
+    assert outcome.xcom("create", "request_id")
+    assert outcome.xcom("describe") == f"{stored['id']} is open"
+    assert stored["metadata"] == {
+        "airflow_dag_id": "daily_conversation",
+        "airflow_run_id": outcome.run_id,
+        "airflow_task_id": "create",
+        "airflow_map_index": "-1",
+        "report": "sales",
+        "run": outcome.run_id,
+        "status": "open",
+    }
+    assert [item["role"] for item in stored["items"]] == ["developer"]
+    assert [request.operation for request in emulator.requests] == [
+        "createConversation",
+        "getConversation",
+        "updateConversation",
+        "getConversation",
+        "deleteConversation",
+    ]
+
+
+def test_recreate_ends_in_success_with_the_lost_attempt_named(run_dag, emulator, logged):
+    emulator.fail("createConversation", status=503, applied=True)
+    outcome = run_dag("creating_or_recreate")
+    assert outcome.state == "success"
+    lost, kept = emulator.conversations
+    assert outcome.xcom("create") == kept["id"]
+    assert lost["metadata"] == kept["metadata"]
+    assert f"x-client-request-id {emulator.requests[0].headers['x-client-request-id']}" in logged()
+
+
+def test_fail_leaves_the_retries_of_the_task_unused(run_dag, emulator):
+    emulator.fail("createConversation", status=503, applied=True)
+    outcome = run_dag("creating_or_fail")
+    assert (outcome.state, outcome.tries("create")) == ("failed", 1)
+    assert len(emulator.requests) == len(emulator.conversations) == 1
+    assert outcome.xcom("create") is None
+
+
+def test_a_retry_of_the_task_mends_what_it_can(run_dag, emulator):
+    emulator.fail("createConversation", status=429, headers={"Retry-After": "3600"})
+    outcome = run_dag("creating_or_fail")
+    assert (outcome.state, outcome.tries("create")) == ("success", 2)
+    assert outcome.xcom("create") == emulator.conversations[0]["id"]
+
+
+def test_a_mapped_create_makes_one_conversation_per_item(run_dag, emulator):
+    outcome = run_dag("creating_mapped")
+    assert outcome.state == "success"
+    by_index = {one["metadata"]["airflow_map_index"]: one for one in emulator.conversations}
+    assert {index: one["metadata"]["customer"] for index, one in by_index.items()} == {"0": "a", "1": "b", "2": "c"}
+    for index, one in by_index.items():
+        assert outcome.xcom("create", map_index=int(index)) == one["id"]
+
+
+def test_the_teardown_deletes_when_a_task_in_between_has_failed(run_dag, emulator):
+    outcome = run_dag("creating_and_failing")
+    assert outcome.states() == {"create": "success", "fail": "failed", "delete": "success"}
+    assert outcome.state == "failed"
+    assert emulator.conversations == []
+    assert len(emulator.deleted_conversations) == 1
+
+
+@pytest.mark.parametrize("dag_id", ["daily_conversation", "creating_mapped"])
+def test_dags_survive_serialization(dag_bag, dag_id):
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    to_dict = getattr(SerializedDAG, "to_dict", None)
+    if to_dict is None:
+        from airflow.serialization.serialized_objects import DagSerialization
+
+        to_dict = DagSerialization.to_dict
+    assert dag_id in str(to_dict(dag_bag.dags[dag_id]))

@@ -1,0 +1,162 @@
+"""The README: its code runs, its tables are complete."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_yandex_conv.hooks import connection
+from airflow_provider_yandex_conv.operators import conversations
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+SHELL = [code for language, code in BLOCKS if language == "sh"]
+
+
+def block(blocks, start):
+    (found,) = [code for code in blocks if code.startswith(start)]
+    return found
+
+
+def table(heading):
+    """Return the rows of the first table below a heading."""
+    below = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in below.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows[2:]]
+
+
+def test_every_code_block_is_tried_by_a_test_here():
+    assert [code.split("\n")[0] for code in PYTHON] == [
+        "from datetime import datetime",
+        "# conftest.py",
+        "# test_conversations.py",
+    ]
+    assert [code.split("\n")[0] for code in SHELL] == [
+        "make demo",
+        "make test",
+        "pip install .",
+        "export AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT='{",
+        "python -m airflow_provider_yandex_conv.emulator",
+    ]
+    assert {language for language, _ in BLOCKS} == {"python", "sh"}
+
+
+def test_the_first_dag_is_short_and_runs(tmp_path, yandex_ai_studio):
+    code = block(PYTHON, "from datetime")
+    assert len(code.splitlines()) <= 15
+    try:
+        import airflow.sdk  # noqa: F401
+    except ImportError:
+        code = code.replace("from airflow.sdk import", "from airflow.models import")  # as the text below it says
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "readme.py").write_text(code)
+    settings = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+    }
+    for command in (["db", "migrate"], ["dags", "test", "conversations"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "airflow", *command],
+            env=settings,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+    (stored,) = yandex_ai_studio.conversations
+    assert stored["metadata"]["topic"] == "sales"
+    assert [request.operation for request in yandex_ai_studio.requests] == ["createConversation", "getConversation"]
+
+
+def test_the_fixture_is_used_as_shown(tmp_path):
+    (tmp_path / "conftest.py").write_text(block(PYTHON, "# conftest.py"))
+    (tmp_path / "test_conversations.py").write_text(block(PYTHON, "# test_conversations.py"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "1 passed" in ended.stdout, ended.stdout
+
+
+def test_the_connection_is_one():
+    value = re.search(r"'(.*)'", block(SHELL, "export"), re.DOTALL)[1]
+    stored = json.loads(value)
+    assert stored["conn_type"] == connection.CONN_TYPE
+    filled = {"password": stored["password"].replace(" ", "-"), "extra": '{"folder_id": "b1g"}'}
+    assert set(stored["extra"]) == {"folder_id"}
+    settings = connection.parse(connection.StoredConnection(conn_id="x", host="", port=None, **filled))
+    assert settings.unknown_extras == ()
+
+
+def test_the_emulator_starts_as_shown():
+    command = block(SHELL, "python -m airflow_provider_yandex_conv.emulator").split()
+    process = subprocess.Popen([sys.executable, *command[1:], "--port", "0"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1\n", process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_the_commands_are_targets_of_make(target):
+    """They are run by CI; a test cannot run the tests."""
+    assert block(SHELL, f"make {target}")
+    subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=True, timeout=60)
+
+
+def test_the_demo_ends_within_half_a_minute_the_second_time_and_shows_the_id():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("YC_")}
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "demo.py"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False, env=environment
+    )
+    assert time.monotonic() - began < 30
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    conversation_id = re.search(r"^Conversation id: (\S+)$", ended.stdout, re.MULTILINE)[1]
+    assert f'create.return_value = "{conversation_id}"' in ended.stdout
+    assert f"GET    /v1/conversations/{conversation_id} -> 200" in ended.stdout
+    stored = ended.stdout.split("What the server stored")[1]
+    assert conversation_id in stored
+    assert "airflow_task_id = create" in stored
+
+
+def test_the_connection_table_names_every_field():
+    assert [row[0] for row in table("Connection")] == [
+        "host",
+        "password",
+        *(f"extra `{field.name}`" for field in connection.FIELDS),
+    ]
+
+
+def test_the_operator_table_names_every_operator_and_its_templated_arguments():
+    operators = {
+        name: kind
+        for name, kind in inspect.getmembers(conversations, inspect.isclass)
+        if kind.__module__ == conversations.__name__
+    }
+    rows = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table("Operators")}
+    assert rows == {name: list(kind.template_fields[1:]) for name, kind in operators.items()}
+
+
+def test_every_file_that_is_linked_exists():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
