@@ -88,8 +88,8 @@ def _run_dag() -> DagRun:
 
 def _tell(run: DagRun) -> None:
     print(f"\nRun {run.run_id}: {run.state}")
-    for task in sorted(run.get_task_instances(), key=lambda task: task.start_date):
-        print(f"  {task.task_id:<10} {task.state}")
+    for task_id in ("create", "label", "describe", "delete"):
+        print(f"  {task_id:<10} {run.get_task_instance(task_id).state}")
     print(f"\nConversation id: {_xcom(run, 'create')}")
     print("\nXComs")
     for task_id, key in [
