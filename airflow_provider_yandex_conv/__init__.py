@@ -37,7 +37,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.operators.conversations"],
+                "python-modules": [f"{package}.operators.conversations", f"{package}.operators.items"],
             }
         ],
         "connection-types": [

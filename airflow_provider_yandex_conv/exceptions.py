@@ -31,6 +31,8 @@ class YandexAIStudioError(Exception):
     applied: bool | None = False
     #: What to do, or what a retry will do.
     advice: str = ""
+    #: Ids of the items that earlier requests of the same operation stored, oldest first.
+    stored_item_ids: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -53,7 +55,10 @@ class YandexAIStudioError(Exception):
     def __str__(self) -> str:
         details = ", ".join(f"{name} {value}" for name, value in self._details().items() if value is not None)
         what = f"{self.message} ({details})" if details else self.message
-        return " ".join(f"{part.rstrip('.')}." for part in (what, self._fate(), self.gave_up, self.advice) if part)
+        return " ".join(f"{part.rstrip('.')}." for part in self._parts(what) if part)
+
+    def _parts(self, what: str) -> tuple[str | None, ...]:
+        return what, self._fate(), self._progress(), self.gave_up, self.advice
 
     def _details(self) -> dict[str, Any]:
         return {
@@ -61,6 +66,12 @@ class YandexAIStudioError(Exception):
             "x-server-trace-id": self.server_trace_id,
             "x-client-request-id": self.client_request_id,
         }
+
+    def _progress(self) -> str | None:
+        """Say what was done before."""
+        if not self.stored_item_ids:
+            return None
+        return f"{len(self.stored_item_ids)} items were stored before, the last of them {self.stored_item_ids[-1]}"
 
     def _fate(self) -> str:
         """Say what became of the remote thing."""
@@ -189,9 +200,13 @@ class InternalServerError(APIStatusError):
 
 
 class UnsupportedEndpointError(APIStatusError):
-    """405 or 501: this server does not offer the endpoint."""
+    """
+    This server does not offer the endpoint: 405, 501, or a 404 for something that is there.
 
-    advice = "This server does not offer the endpoint; no retry will help"
+    The vendor marks some endpoints as not supported in some of its documents.
+    """
+
+    advice = "This server does not offer the endpoint, which some of the vendor's documents say; leave this step out"
 
 
 class InvalidResponseError(YandexAIStudioError):

@@ -82,6 +82,7 @@ class Transport:
         answer = self._session.request(
             request.method,
             f"{self._endpoint.base_url}/{request.path}",
+            params=request.query,
             data=None if request.body is None else json.dumps(request.body, allow_nan=False).encode(),
             headers=self._headers(request, client_request_id),
             auth=self._authorize,

@@ -59,26 +59,36 @@ def _check_pair(key: str, value: str) -> None:
         )
 
 
-def check_items(items: Sequence[Mapping[str, Any]]) -> None:
+def check_items(items: Sequence[Mapping[str, Any]], *, first: int = 0) -> None:
     """
     Check the items of one call: a list of at most 20 objects that can be written as JSON.
 
     What an item holds is left to the server: the vendor may add types at any time.
 
+    :param first: the place of the first of them in the author's list.
     :raises ConfigurationError: names the place of the item that offends; never shows its content.
     """
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
-        raise ConfigurationError(f"items must be a list of objects, got {type(items).__name__}")
+    check_item_list(items)
     if len(items) > MAX_ITEMS_PER_CALL:
         raise ConfigurationError(
             f"items has {len(items)} entries, at most {MAX_ITEMS_PER_CALL} are allowed in one call; split the list"
         )
-    for place, item in enumerate(items):
+    for place, item in enumerate(items, first):
         if not isinstance(item, Mapping):
             raise ConfigurationError(f"items[{place}] must be an object, got {type(item).__name__}")
         problem = _json_problem(item)
         if problem:
             raise ConfigurationError(f"items[{place}] cannot be written as JSON: {problem}")
+
+
+def check_item_list(items: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Check that items are a list, of any length.
+
+    :raises ConfigurationError: they are not; a template, for one, renders a list to a string.
+    """
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Sequence):
+        raise ConfigurationError(f"items must be a list of objects, got {type(items).__name__}")
 
 
 def _json_problem(value: Mapping[str, Any]) -> str | None:

@@ -30,11 +30,13 @@ class Request:
     :param method: HTTP method in capitals.
     :param path: path below the base URL, percent-encoded, without a leading slash.
     :param body: what is sent as a JSON object, or None for no body.
+    :param query: query parameters, not encoded.
     """
 
     method: str
     path: str
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

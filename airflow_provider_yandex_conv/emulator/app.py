@@ -90,15 +90,19 @@ class _Gate:
         fault = self._service.faults.take(endpoint.operation)
         if fault is None:
             return await self._carry_out(request, endpoint)
-        real = await self._carry_out(request, endpoint) if fault.does_it else None
+        await asyncio.sleep(fault.work)
+        real = await self._carry_out(request, endpoint, keep=fault.keep) if fault.does_it else None
         await _sleep(request, fault.delay)
         return _faulty(request, fault, real)
 
-    async def _carry_out(self, request: Request, endpoint: Endpoint) -> Response:
+    async def _carry_out(self, request: Request, endpoint: Endpoint, *, keep: int | None = None) -> Response:
         try:
             self._check_credential(request)
             ids = {name: unquote(value) for name, value in request.path_params.items()}
-            asked = Asked(ids, request.query_params, _json_object(await request.body()))
+            body = _json_object(await request.body())
+            if keep is not None and isinstance(body.get("items"), list):
+                body["items"] = body["items"][:keep]
+            asked = Asked(ids, request.query_params, body)
             return JSONResponse(endpoint.answer(self._service.state, asked), headers=_ids(request))
         except APIError as refusal:
             return refusal.response(_ids(request))

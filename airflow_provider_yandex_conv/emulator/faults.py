@@ -21,6 +21,8 @@ class Fault:
     :param times: how many requests it meets; None for all from now on.
     :param skip: how many requests of that endpoint it lets pass first.
     :param applied: whether the server does what was asked before it fails to say so.
+    :param keep: how many of the items in the request it takes in; None for all.
+    :param work: seconds that the server takes to do what was asked; it goes on when the client has gone.
     :param delay: seconds before the answer.
     :param status: HTTP status of the answer in place of the real one; None keeps the real answer.
     :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``string``,
@@ -38,6 +40,8 @@ class Fault:
     times: int | None = 1
     skip: int = 0
     applied: bool = False
+    keep: int | None = None
+    work: float = 0.0
     delay: float = 0.0
     status: int | None = None
     shape: str = "openai"

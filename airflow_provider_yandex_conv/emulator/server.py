@@ -115,6 +115,10 @@ class Emulator:
         """Forget all conversations, requests, faults and quotas."""
         self._service.reset()
 
+    def reset_requests(self) -> None:
+        """Forget the requests so far, and keep the conversations."""
+        self._service.recorder.reset()
+
     def start(self) -> None:
         """
         Serve from a thread of this process.

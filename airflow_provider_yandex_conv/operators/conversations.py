@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_yandex_conv.api.limits import check_metadata
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError
+from airflow_provider_yandex_conv.exceptions import (
+    AmbiguousOutcomeError,
+    ConfigurationError,
+    NotFoundError,
+    UnsupportedEndpointError,
+)
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, final_errors_fail_the_task
 from airflow_provider_yandex_conv.operators.stamp import describe, stamp
 
@@ -166,13 +171,15 @@ class YandexUpdateConversationOperator(YandexAIStudioOperator):
 
 class YandexDeleteConversationOperator(YandexAIStudioOperator):
     """
-    Delete a conversation; as a teardown, with ``delete.as_teardown(setups=create)``, also when tasks in between failed.
+    Delete a conversation; as a teardown, ``delete.as_teardown(setups=create)``, also when tasks in between failed.
 
-    The vendor keeps the items of a deleted conversation.
+    The vendor keeps the items of a deleted conversation, and nobody can reach them once it is gone.
 
     XCom: the return value is whether this task deleted it.
 
     :param conversation_id: which one. (templated)
+    :param delete_items: delete its items one by one first. Where the server does not offer that, a WARNING says how
+        many stay, and the conversation is deleted all the same.
     :param ignore_missing: whether a conversation that is not there is no error.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says.
@@ -180,9 +187,12 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")
 
-    def __init__(self, *, conversation_id: str, ignore_missing: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *, conversation_id: str, delete_items: bool = False, ignore_missing: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.conversation_id = conversation_id
+        self.delete_items = delete_items
         self.ignore_missing = ignore_missing
 
     def execute(self, context: Context) -> bool:
@@ -193,4 +203,25 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
         with final_errors_fail_the_task():
+            if self.delete_items:
+                self._delete_items()
             return self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)
+
+    def _delete_items(self) -> None:
+        try:
+            item_ids = [item.id for item in self.hook.list_items(self.conversation_id)]
+        except NotFoundError:
+            return  # the delete of the conversation says what that means
+        done = 0
+        try:
+            for item_id in item_ids:
+                self.hook.delete_item(self.conversation_id, item_id, ignore_missing=True)
+                done += 1
+        except UnsupportedEndpointError as error:
+            self.log.warning(
+                "%d items of conversation %s stay at the vendor, and cannot be reached once it is deleted: %s",
+                len(item_ids) - done,
+                self.conversation_id,
+                error,
+            )
+        self.log.info("Deleted %d items of conversation %s", done, self.conversation_id)

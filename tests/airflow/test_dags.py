@@ -8,7 +8,7 @@ import pytest
 def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", raising=False)
     assert dag_bag.import_errors == {}
-    assert "daily_conversation" in dag_bag.dags
+    assert {"daily_conversation", "turn_by_turn"} <= set(dag_bag.dags)
 
 
 def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, emulator):
@@ -39,6 +39,19 @@ def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, em
         "getConversation",
         "deleteConversation",
     ]
+
+
+def test_the_turn_by_turn_example_reads_back_what_it_said(run_dag, emulator):
+    outcome = run_dag("turn_by_turn")
+    assert outcome.state == "success"
+    assert outcome.xcom("transcript") == (
+        "system: You know the stock of a shop.\nuser: How many lamps are left?\nassistant: Seven."
+    )
+    (stored,) = emulator.deleted_conversations
+    assert emulator.conversations == []
+    assert outcome.xcom("create") == stored["id"]
+    assert stored["items"] == []
+    assert [item["id"] for item in outcome.xcom("read")][1:] == outcome.xcom("ask") + outcome.xcom("answer")
 
 
 def test_recreate_ends_in_success_with_the_lost_attempt_named(run_dag, emulator, logged):

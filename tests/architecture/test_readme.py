@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_yandex_conv.hooks import connection
-from airflow_provider_yandex_conv.operators import conversations
+from airflow_provider_yandex_conv.operators import conversations, items
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -150,8 +150,9 @@ def test_the_connection_table_names_every_field():
 def test_the_operator_table_names_every_operator_and_its_templated_arguments():
     operators = {
         name: kind
-        for name, kind in inspect.getmembers(conversations, inspect.isclass)
-        if kind.__module__ == conversations.__name__
+        for module in (conversations, items)
+        for name, kind in inspect.getmembers(module, inspect.isclass)
+        if kind.__module__ == module.__name__
     }
     rows = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table("Operators")}
     assert rows == {name: list(kind.template_fields[1:]) for name, kind in operators.items()}

@@ -6,54 +6,35 @@ The emulator plays a fault once, then behaves. So a call that is repeated succee
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
-from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api import conversations, items
+from fault_table import FINAL, LOST, REFUSED
 
-#: The request did not do anything, and says so.
-REFUSED = {
-    "429": {"status": 429},
-    "429 seconds": {"status": 429, "shape": "grpc", "headers": {"Retry-After": "0.02"}},
-    "429 milliseconds": {"status": 429, "headers": {"retry-after-ms": "20"}},
-    "429 date": {"status": 429, "headers": {"Retry-After": "Thu, 01 Jan 2026 00:00:00 GMT"}},
-}
-#: The answer is lost or useless, whether or not the request did what it asked.
-LOST = {
-    "500": {"status": 500},
-    "502 html": {"status": 502, "shape": "html"},
-    "503 empty": {"status": 503, "shape": "empty"},
-    "504": {"status": 504, "shape": "rpc_status"},
-    "409": {"status": 409},
-    "reset": {"drop": "reset"},
-    "close": {"drop": "close"},
-    "slow": {"delay": 0.8},
-    "truncated": {"truncate": 9},
-    "trickling": {"trickle": 0.05},
-    "no json": {"body": "{"},
-    "no id": {"body": "{}"},
-    "200 with an error": {"body": '{"error": {"message": "no"}}'},
-    "200 empty": {"body": ""},
-}
-#: Nothing that another attempt would change.
-FINAL = {
-    "307": ({"status": 307, "headers": {"Location": "/v1/conversations"}}, errors.APIStatusError),
-    "400": ({"status": 400, "shape": "rpc_status"}, errors.BadRequestError),
-    "401": ({"status": 401}, errors.AuthenticationError),
-    "403": ({"status": 403, "shape": "rpc_status"}, errors.PermissionDeniedError),
-    "404": ({"status": 404, "shape": "flat"}, errors.NotFoundError),
-    "405": ({"status": 405, "shape": "empty"}, errors.UnsupportedEndpointError),
-    "422": ({"status": 422}, errors.UnprocessableEntityError),
-    "501": ({"status": 501, "shape": "rpc_status"}, errors.UnsupportedEndpointError),
-    "429 beyond the cap": ({"status": 429, "headers": {"Retry-After": "3600"}}, errors.RateLimitError),
-}
-#: The calls that leave the same state when they are repeated, each as (build a call for an id, what is stored then).
+#: The calls that leave the same state when they are repeated, by the vendor's name: how to build one for a conversation
+#: and an item, what metadata is stored then, and how many items.
 REPEATABLE = {
-    "get": (conversations.get, [{"a": "b"}]),
-    "update": (lambda conversation_id: conversations.update(conversation_id, metadata={"c": "d"}), [{"c": "d"}]),
-    "delete": (conversations.delete, []),
+    "getConversation": (lambda conversation_id, _: conversations.get(conversation_id), [{"a": "b"}], 1),
+    "updateConversation": (
+        lambda conversation_id, _: conversations.update(conversation_id, metadata={"c": "d"}),
+        [{"c": "d"}],
+        1,
+    ),
+    "deleteConversation": (lambda conversation_id, _: conversations.delete(conversation_id), [], 0),
+    "listConversationItems": (lambda conversation_id, _: items.list_page(conversation_id), [{"a": "b"}], 1),
+    "getConversationItem": (items.get, [{"a": "b"}], 1),
+    "deleteConversationItem": (items.delete, [{"a": "b"}], 0),
 }
-OPERATION = {"get": "getConversation", "update": "updateConversation", "delete": "deleteConversation"}
+#: The calls that store something anew when they are repeated.
+CREATING = {
+    "createConversation": lambda conversation_id: conversations.create(metadata={"new": "one"}),
+    "createConversationItems": lambda conversation_id: items.create(
+        conversation_id, [{"role": "user", "content": "x"}]
+    ),
+}
 
 
 def stored(emulator):
@@ -64,9 +45,16 @@ def named(emulator, operation):
     return [request for request in emulator.requests if request.operation == operation]
 
 
+def count_of_items(emulator):
+    return sum(len(conversation["items"]) for conversation in emulator.conversations)
+
+
 @pytest.fixture
-def conversation_id(client):
-    return client.send(conversations.create(metadata={"a": "b"})).id
+def thread(client):
+    """The ids of a conversation and of the one item in it."""
+    created = client.send(conversations.create(metadata={"a": "b"}, items=[{"role": "user", "content": "Hello"}]))
+    (item,) = client.send(items.list_page(created.id)).items
+    return created.id, item.id
 
 
 @pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED)
@@ -123,26 +111,41 @@ def test_a_create_that_no_retry_can_mend_is_sent_once(emulator, client, fault, k
     assert emulator.conversations == []
 
 
+@pytest.mark.parametrize("fault", {**REFUSED, **LOST}.values(), ids={**REFUSED, **LOST})
+@pytest.mark.parametrize("operation", CREATING)
+def test_no_creating_call_is_ever_stored_twice(emulator, client, thread, operation, fault):
+    emulator.reset_requests()
+    emulator.fail(operation, applied=fault.get("status") != 429, **fault)
+    before = len(emulator.conversations) + count_of_items(emulator)
+    with suppress(errors.AmbiguousOutcomeError):
+        client.send(CREATING[operation](thread[0]))
+    assert len(emulator.conversations) + count_of_items(emulator) == before + 1
+    assert len(named(emulator, operation)) == (2 if fault.get("status") == 429 else 1)
+
+
 @pytest.mark.parametrize("applied", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("fault", {**REFUSED, **LOST}.values(), ids={**REFUSED, **LOST})
-@pytest.mark.parametrize("name", REPEATABLE)
-def test_a_call_that_may_be_repeated_succeeds_in_the_end(emulator, client, conversation_id, name, fault, applied):
-    build, expected = REPEATABLE[name]
+@pytest.mark.parametrize("operation", REPEATABLE)
+def test_a_call_that_may_be_repeated_succeeds_in_the_end(emulator, client, thread, operation, fault, applied):
+    build, metadata, kept = REPEATABLE[operation]
+    emulator.reset_requests()
     refused = fault.get("status") == 429
-    emulator.fail(OPERATION[name], applied=applied and not refused, **fault)
-    assert client.send(build(conversation_id)).id == conversation_id
-    assert len(named(emulator, OPERATION[name])) == 2
-    assert stored(emulator) == expected
+    emulator.fail(operation, applied=applied and not refused, **fault)
+    client.send(build(*thread))
+    assert len(named(emulator, operation)) == 2
+    assert (stored(emulator), count_of_items(emulator)) == (metadata, kept)
 
 
 @pytest.mark.parametrize(("fault", "kind"), FINAL.values(), ids=FINAL)
-@pytest.mark.parametrize("name", REPEATABLE)
-def test_a_call_that_may_be_repeated_is_not_where_that_is_useless(emulator, client, conversation_id, name, fault, kind):
-    emulator.fail(OPERATION[name], **fault)
+@pytest.mark.parametrize("operation", [*REPEATABLE, "createConversationItems"])
+def test_no_call_is_repeated_where_that_is_useless(emulator, client, thread, operation, fault, kind):
+    emulator.reset_requests()
+    emulator.fail(operation, **fault)
+    call = CREATING[operation](thread[0]) if operation in CREATING else REPEATABLE[operation][0](*thread)
     with pytest.raises(kind):
-        client.send(REPEATABLE[name][0](conversation_id))
-    assert len(named(emulator, OPERATION[name])) == 1
-    assert stored(emulator) == [{"a": "b"}]
+        client.send(call)
+    assert len(named(emulator, operation)) == 1
+    assert (stored(emulator), count_of_items(emulator)) == ([{"a": "b"}], 1)
 
 
 def test_a_delete_of_what_was_never_there_is_not_found(emulator, client):

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
-from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api import conversations, items
 from airflow_provider_yandex_conv.auth.api_key import APIKey
 from airflow_provider_yandex_conv.auth.secret import Secret
 
@@ -42,20 +42,33 @@ def full_port():
             one.close()
 
 
-def assert_never_sent(client, caplog, kind):
-    """A create is tried four times, as nothing of it left."""
-    caplog.set_level("INFO")
+CALLS = {
+    "createConversation": conversations.create(),
+    "getConversation": conversations.get("c1"),
+    "updateConversation": conversations.update("c1", metadata={}),
+    "deleteConversation": conversations.delete("c1"),
+    "createConversationItems": items.create("c1", [{"role": "user", "content": "x"}]),
+    "listConversationItems": items.list_page("c1"),
+    "getConversationItem": items.get("c1", "i1"),
+    "deleteConversationItem": items.delete("c1", "i1"),
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+def assert_never_sent(client, call, kind):
+    """A call of any kind is tried four times, as nothing of it left."""
     with pytest.raises(kind) as raised:
-        client.send(conversations.create())
+        client.send(call)
     assert type(raised.value) is kind
     assert raised.value.applied is False
     assert "Nothing was sent" in str(raised.value)
     assert "Gave up after 4 of 4 attempts" in str(raised.value)
-    assert sum("attempt 4 of 4, x-client-request-id" in line for line in caplog.messages) == 1
 
 
-def test_a_refused_connection_is_tried_again(make_client, caplog, free_port):
-    assert_never_sent(make_client(base_url=f"http://127.0.0.1:{free_port}/v1"), caplog, errors.APIConnectionError)
+@every_call
+def test_a_refused_connection_is_tried_again(make_client, free_port, call):
+    client = make_client(base_url=f"http://127.0.0.1:{free_port}/v1")
+    assert_never_sent(client, call, errors.APIConnectionError)
 
 
 def test_a_server_that_comes_up_late_gets_the_create_once(emulator, make_client, free_port):
@@ -73,27 +86,31 @@ def test_a_server_that_comes_up_late_gets_the_create_once(emulator, make_client,
         late.stop()
 
 
-def test_a_name_that_cannot_be_resolved_is_tried_again(make_client, caplog, monkeypatch):
+@every_call
+def test_a_name_that_cannot_be_resolved_is_tried_again(make_client, call, monkeypatch):
     def fail(*args, **kwargs):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    assert_never_sent(make_client(base_url="http://ai.invalid/v1"), caplog, errors.APIConnectionError)
+    assert_never_sent(make_client(base_url="http://ai.invalid/v1"), call, errors.APIConnectionError)
 
 
-def test_a_connection_that_is_not_accepted_in_time_is_tried_again(make_client, caplog, full_port):
-    client = make_client(base_url=f"http://127.0.0.1:{full_port}/v1", timeout_connect=0.1)
-    assert_never_sent(client, caplog, errors.APITimeoutError)
+@every_call
+def test_a_connection_that_is_not_accepted_in_time_is_tried_again(make_client, call, full_port):
+    client = make_client(base_url=f"http://127.0.0.1:{full_port}/v1", timeout_connect=0.05)
+    assert_never_sent(client, call, errors.APITimeoutError)
 
 
-def test_a_handshake_with_a_server_that_speaks_no_tls_is_tried_again(emulator, make_client, caplog):
+@every_call
+def test_a_handshake_with_a_server_that_speaks_no_tls_is_tried_again(emulator, make_client, call):
     client = make_client(base_url=emulator.base_url.replace("http:", "https:"))
-    assert_never_sent(client, caplog, errors.APIConnectionError)
+    assert_never_sent(client, call, errors.APIConnectionError)
     assert emulator.requests == []
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tls_server, make_client, caplog):
-    assert_never_sent(make_client(base_url=tls_server.base_url), caplog, errors.APIConnectionError)
+@every_call
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent(tls_server, make_client, call):
+    assert_never_sent(make_client(base_url=tls_server.base_url), call, errors.APIConnectionError)
     assert tls_server.requests == []
 
 

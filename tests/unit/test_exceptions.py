@@ -82,8 +82,8 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
         ),
         (
             errors.UnsupportedEndpointError("HTTP 501 Not Implemented: UNIMPLEMENTED", status=501),
-            "HTTP 501 Not Implemented: UNIMPLEMENTED. Nothing was changed. This server does not offer the endpoint; no "
-            "retry will help.",
+            "HTTP 501 Not Implemented: UNIMPLEMENTED. Nothing was changed. This server does not offer the endpoint, "
+            "which some of the vendor's documents say; leave this step out.",
         ),
         (
             errors.InvalidResponseError("HTTP 200: the answer has no id", request_id="r1"),
@@ -134,6 +134,15 @@ def test_every_error_has_an_exact_text_here():
 def test_an_error_tells_whether_waiting_helps_and_whether_it_was_applied(kind, transient, applied):
     error = kind("x")
     assert (error.transient, error.applied) == (transient, applied)
+
+
+def test_an_error_in_the_middle_says_what_was_stored_before():
+    error = errors.BadRequestError("add items: HTTP 400 Bad Request: bad role", status=400)
+    error.stored_item_ids = ("msg_1", "msg_2")
+    assert str(error) == (
+        "add items: HTTP 400 Bad Request: bad role. Nothing was changed. 2 items were stored before, the last of them "
+        "msg_2. The same request will fail again."
+    )
 
 
 def test_an_error_survives_pickling():

@@ -1,0 +1,50 @@
+"""Telling what is missing from an endpoint that is: both are answered with 404."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError, YandexAIStudioError
+
+
+@contextmanager
+def not_found_or_not_offered(is_there: Callable[[], bool]) -> Iterator[None]:
+    """
+    Turn a 404 for something that can be read into ``UnsupportedEndpointError``.
+
+    :param is_there: reads it, and tells whether it exists. Where that fails, the 404 stands.
+    """
+    try:
+        yield
+    except NotFoundError as error:
+        if _can_be_read(is_there):
+            raise UnsupportedEndpointError(
+                f"{error.message}, although it can be read",
+                status=error.status,
+                code=error.code,
+                body=error.body,
+                request_id=error.request_id,
+                server_trace_id=error.server_trace_id,
+                client_request_id=error.client_request_id,
+            ) from error
+        raise
+
+
+def check_removed(name: str, is_there: Callable[[], bool]) -> None:
+    """
+    Check that a 404 which followed a lost answer means what it seems to: that the lost attempt removed the thing.
+
+    :param name: of the call, for the message.
+    :raises UnsupportedEndpointError: it can still be read.
+    """
+    if _can_be_read(is_there):
+        raise UnsupportedEndpointError(f"{name}: HTTP 404 Not Found, although it can be read", status=404)
+
+
+def _can_be_read(is_there: Callable[[], bool]) -> bool:
+    """Return what ``is_there`` does, or False where it fails."""
+    try:
+        return is_there()
+    except YandexAIStudioError:
+        return False

@@ -1,0 +1,179 @@
+"""Operators that add, list, read and delete the items of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError, YandexAIStudioError
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, final_errors_fail_the_task
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class YandexAddConversationItemsOperator(YandexAIStudioOperator):
+    """
+    Add items to the end of a conversation, in order; more than 20 in several requests.
+
+    XCom: the return value is the list of the ids of the items as stored.
+
+    Adding twice stores twice, and the vendor has no idempotency key. ``on_ambiguous`` says what happens when an answer
+    is lost. Where a request fails after others have stored something, the task fails for good, with its retries unused:
+    a retry would store that again. The message says what was stored.
+
+    :param conversation_id: which conversation. (templated)
+    :param items: objects such as ``{"role": "user", "content": "Hello"}``. (templated)
+    :param on_ambiguous: ``reconcile`` reads the conversation and sends only what is missing. ``fail`` fails the task at
+        once, with its retries unused.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "items")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"items": "json"}
+
+    def __init__(
+        self,
+        *,
+        conversation_id: str,
+        items: Sequence[Mapping[str, Any]],
+        on_ambiguous: Literal["reconcile", "fail"] = "reconcile",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_ambiguous not in {"reconcile", "fail"}:
+            raise ConfigurationError(f"on_ambiguous must be 'reconcile' or 'fail', got {on_ambiguous!r}")
+        self.conversation_id = conversation_id
+        self.items = items
+        self.on_ambiguous = on_ambiguous
+
+    def execute(self, context: Context) -> list[str]:
+        """
+        Add the items.
+
+        :return: the ids of the items as stored.
+        :raises AirflowFailException: no retry can mend it, it is ambiguous, or some of the items were stored.
+        :raises YandexAIStudioError: a retry of the task may mend it; nothing was stored.
+        """
+        with final_errors_fail_the_task(AmbiguousOutcomeError):
+            try:
+                stored = self.hook.add_items(self.conversation_id, self.items, on_ambiguous=self.on_ambiguous)
+            except YandexAIStudioError as error:
+                if error.stored_item_ids:
+                    raise AirflowFailException(str(error)) from error
+                raise
+        self.log.info("Added %d items to conversation %s", len(stored), self.conversation_id)
+        return [item.id for item in stored]
+
+
+class YandexListConversationItemsOperator(YandexAIStudioOperator):
+    """
+    Read the items of a conversation.
+
+    XCom: the return value is a list of items as the server sent them, at most ``max_items`` so that XCom stays small.
+
+    :param conversation_id: which conversation. (templated)
+    :param order: ``asc`` for oldest first, ``desc`` for newest first.
+    :param after: id of the item after which to begin, in that order. (templated)
+    :param max_items: how many items at most.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "after")
+
+    def __init__(
+        self,
+        *,
+        conversation_id: str,
+        order: Literal["asc", "desc"] = "asc",
+        after: str | None = None,
+        max_items: int = 100,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if order not in {"asc", "desc"}:
+            raise ConfigurationError(f"order must be 'asc' or 'desc', got {order!r}")
+        if isinstance(max_items, bool) or not isinstance(max_items, int) or max_items < 1:
+            raise ConfigurationError(f"max_items must be a whole number of at least 1, got {max_items!r}")
+        self.conversation_id = conversation_id
+        self.order = order
+        self.after = after
+        self.max_items = max_items
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """
+        Read the items.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            items = self.hook.list_items(
+                self.conversation_id, order=self.order, after=self.after or None, limit=self.max_items
+            )
+            return [dict(item.raw) for item in items]
+
+
+class YandexGetConversationItemOperator(YandexAIStudioOperator):
+    """
+    Read one item of a conversation.
+
+    XCom: the return value is the item as the server sent it.
+
+    :param conversation_id: which conversation. (templated)
+    :param item_id: which item. (templated)
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "item_id")
+
+    def __init__(self, *, conversation_id: str, item_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conversation_id = conversation_id
+        self.item_id = item_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Read the item.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            return dict(self.hook.get_item(self.conversation_id, self.item_id).raw)
+
+
+class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
+    """
+    Remove one item from a conversation.
+
+    XCom: the return value is whether this task deleted it.
+
+    :param conversation_id: which conversation. (templated)
+    :param item_id: which item. (templated)
+    :param ignore_missing: whether an item that is not there is no error.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
+    :param request_retry: when a request is sent again; replaces what the connection says.
+    """
+
+    template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "item_id")
+
+    def __init__(self, *, conversation_id: str, item_id: str, ignore_missing: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conversation_id = conversation_id
+        self.item_id = item_id
+        self.ignore_missing = ignore_missing
+
+    def execute(self, context: Context) -> bool:
+        """
+        Delete the item.
+
+        :raises AirflowFailException: no retry can mend it.
+        :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
+        """
+        with final_errors_fail_the_task():
+            return self.hook.delete_item(self.conversation_id, self.item_id, ignore_missing=self.ignore_missing)
