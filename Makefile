@@ -3,9 +3,16 @@
 #   make demo                 see it work
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
+#   make lint types           check style and types
+#   make format               mend style
+#   make constraints          pin everything anew
+#   make clean                remove all that the others wrote
 
 AIRFLOW ?= 3.3
 PYTHON ?= python3
+ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3),)
+$(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
+endif
 VENV := .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
 BIN := $(VENV)/bin
 PINS := constraints/airflow-$(AIRFLOW).txt

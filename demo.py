@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -40,9 +41,15 @@ def main() -> int:
         print(f"Service: {'Yandex AI Studio' if emulator is None else f'the emulator, {emulator.base_url}'}")
         with _step("Preparing Airflow's database"):
             _migrate()
-        with _step(f"Running the DAG {DAG_ID}"):
+        with _step(f"Running the DAG {DAG_ID} (a task that fails is tried again after a minute, twice)"):
             run = _run_dag()
-        _tell(run)
+        print(f"\nRun {run.run_id}: {run.state}")
+        for task_id in ("create", "label", "describe", "delete"):
+            print(f"  {task_id:<10} {run.get_task_instance(task_id).state}")
+        if run.state == "success":
+            _tell_xcoms(run)
+        else:
+            _tell_why()
         if emulator is not None:
             _tell_what_was_stored(emulator)
     print(f"\nAirflow's own log: {LOG.relative_to(ROOT)}")
@@ -50,7 +57,10 @@ def main() -> int:
 
 
 def _has_account() -> bool:
-    return bool(os.environ.get("YC_API_KEY") and os.environ.get("YC_FOLDER_ID"))
+    given = [name for name in ("YC_API_KEY", "YC_FOLDER_ID") if os.environ.get(name)]
+    if len(given) == 1:
+        sys.exit(f"{given[0]} is set alone: set both YC_API_KEY and YC_FOLDER_ID, or neither for the emulator")
+    return bool(given)
 
 
 def _real_connection() -> str:
@@ -86,10 +96,15 @@ def _run_dag() -> DagRun:
     return DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[DAG_ID].test()
 
 
-def _tell(run: DagRun) -> None:
-    print(f"\nRun {run.run_id}: {run.state}")
-    for task_id in ("create", "label", "describe", "delete"):
-        print(f"  {task_id:<10} {run.get_task_instance(task_id).state}")
+def _tell_why() -> None:
+    """Print the errors in Airflow's log, each once."""
+    print("\nWhy")
+    lines = LOG.read_text(errors="replace").splitlines()
+    for line in dict.fromkeys(line.strip() for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)):
+        print(f"  {line}")
+
+
+def _tell_xcoms(run: DagRun) -> None:
     print(f"\nConversation id: {_xcom(run, 'create')}")
     print("\nXComs")
     for task_id, key in [

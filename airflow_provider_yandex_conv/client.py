@@ -19,6 +19,7 @@ from airflow_provider_yandex_conv.auth.credential import Credential
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
+    APIConnectionError,
     APIStatusError,
     InterruptedCallError,
     NotFoundError,
@@ -49,6 +50,7 @@ class Client:
     :param endpoint: where to, and how.
     :param credential: what goes into the ``Authorization`` header.
     :param retry: when a request is sent again.
+    :param connection_id: id of the Airflow connection, for messages.
     :param log: gets one INFO line per retry, and one per attempt of a call that creates.
     """
 
@@ -58,11 +60,13 @@ class Client:
         credential: Credential,
         *,
         retry: RequestRetry | None = None,
+        connection_id: str | None = None,
         log: Log | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.credential = credential
         self.retry = retry or RequestRetry()
+        self.connection_id = connection_id
         self.log: Log = log or logging.getLogger(__name__)
         self._transport: Transport | None = None
         self._transport_lock = threading.Lock()
@@ -171,6 +175,7 @@ class _Sending(Generic[T]):
             )
         except YandexAIStudioError as error:
             error.client_request_id = client_request_id
+            error.connection_id = self.client.connection_id
             return self._settle(error)
 
     def _settle(self, error: YandexAIStudioError) -> T:
@@ -180,14 +185,16 @@ class _Sending(Generic[T]):
         if error.applied is None:
             self.lost += (error.client_request_id or "",)
             if self.call.safety is Safety.CREATES:
-                raise AmbiguousOutcomeError(
-                    f"{self.call.name}: the answer was lost: {error.message}",
+                ambiguous = AmbiguousOutcomeError(
+                    f"{self.call.name}: the outcome is unknown: {error.message}",
                     client_request_ids=self.lost,
                     client_request_id=error.client_request_id,
                     request_id=error.request_id,
                     server_trace_id=error.server_trace_id,
                     retry_after=error.retry_after,
-                ) from error
+                )
+                ambiguous.connection_id = error.connection_id
+                raise ambiguous from error
         error.message = f"{self.call.name}: {error.message}"
         raise error
 
@@ -240,11 +247,12 @@ class _Sending(Generic[T]):
 
 
 def _summary(error: YandexAIStudioError) -> str:
-    """Return the kind, status and ids of an error: never its text, which may quote a body."""
+    """Return the kind, status and ids of an error; its text only where no server had a hand in it."""
+    what = error.message if isinstance(error, APIConnectionError) else type(error).__name__
     parts = {
         "HTTP": error.status if isinstance(error, APIStatusError) else None,
         "x-client-request-id": error.client_request_id,
         "x-request-id": error.request_id,
         "x-server-trace-id": error.server_trace_id,
     }
-    return ", ".join([type(error).__name__, *(f"{name} {value}" for name, value in parts.items() if value is not None)])
+    return ", ".join([what, *(f"{name} {value}" for name, value in parts.items() if value is not None)])

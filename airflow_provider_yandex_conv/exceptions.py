@@ -31,6 +31,8 @@ class YandexAIStudioError(Exception):
     applied: bool | None = False
     #: What to do, or what a retry will do.
     advice: str = ""
+    #: Id of the Airflow connection that was used.
+    connection_id: str | None = None
     #: Ids of the items that earlier requests of the same operation stored, oldest first.
     stored_item_ids: tuple[str, ...] = ()
 
@@ -62,6 +64,7 @@ class YandexAIStudioError(Exception):
 
     def _details(self) -> dict[str, Any]:
         return {
+            "connection": self.connection_id,
             "x-request-id": self.request_id,
             "x-server-trace-id": self.server_trace_id,
             "x-client-request-id": self.client_request_id,
@@ -104,6 +107,8 @@ class APIConnectionError(YandexAIStudioError):
     def __init__(self, message: str, *, applied: bool | None = None, **details: Any) -> None:
         super().__init__(message, **details)
         self.applied = applied
+        if applied is False:
+            self.advice = "Check host, proxies and network of the connection; a retry may succeed"
 
     def _fate(self) -> str:
         return "Nothing was sent" if self.applied is False else super()._fate()
@@ -134,6 +139,11 @@ class APIStatusError(YandexAIStudioError):
 
     def _details(self) -> dict[str, Any]:
         return {"code": self.code, **super()._details()}
+
+    @property
+    def final(self) -> bool:
+        """Whether no later try of the task can mend it. A thing that is not found may be there later."""
+        return not self.transient and not isinstance(self, NotFoundError)
 
 
 class BadRequestError(APIStatusError):
@@ -226,7 +236,7 @@ class AmbiguousOutcomeError(YandexAIStudioError):
 
     transient = True
     applied = None
-    advice = "Sending it again may create a second one"
+    advice = "Sending it again may create one more"
 
     def __init__(self, message: str, *, client_request_ids: tuple[str, ...] = (), **details: Any) -> None:
         super().__init__(message, **details)

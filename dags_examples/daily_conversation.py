@@ -2,7 +2,8 @@
 Every day: open a conversation, let two tasks use its id, delete it at the end.
 
 The id travels through XCom: ``create.output`` is the return value of the create, as a plain string. The delete is a
-teardown, so it also runs when a task in between has failed.
+teardown, so it also runs when a task in between has failed; and a delete that fails fails the run, which Airflow's
+teardowns otherwise do not.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def daily_conversation() -> None:
         conversation_id=create.output,
         ignore_missing=True,
     )
-    label >> describe(create.output) >> delete.as_teardown(setups=create)
+    label >> describe(create.output) >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
 
 
 daily_conversation()

@@ -39,7 +39,7 @@ def routes(service: Service) -> list[Route]:
 
     async def set_quotas(request: Request) -> Response:
         try:
-            service.faults.quotas = Quotas(**await _object(request))
+            service.faults.quotas = Quotas.from_json(await _object(request))
         except (TypeError, ValueError) as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         return Response(status_code=204)

@@ -11,6 +11,28 @@ from typing import Any
 
 from airflow_provider_yandex_conv.emulator.errors import SHAPES
 
+#: The vendor's names of the endpoints.
+OPERATIONS = (
+    "createConversation",
+    "getConversation",
+    "updateConversation",
+    "deleteConversation",
+    "createConversationItems",
+    "listConversationItems",
+    "getConversationItem",
+    "deleteConversationItem",
+)
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "times": (int,),
+    "skip": (int,),
+    "keep": (int,),
+    "work": (int, float),
+    "delay": (int, float),
+    "status": (int,),
+    "truncate": (int,),
+    "trickle": (int, float),
+}
+
 
 @dataclass(kw_only=True)
 class Fault:
@@ -54,6 +76,12 @@ class Fault:
     drop: str | None = None
 
     def __post_init__(self) -> None:
+        if self.operation not in {"*", *OPERATIONS}:
+            raise ValueError(f"operation must be * or one of {', '.join(OPERATIONS)}, got {self.operation!r}")
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+                raise ValueError(f"{name} must be a number, got {value!r}")
         if self.shape not in SHAPES:
             raise ValueError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
         if self.drop not in {None, "reset", "close"}:
@@ -68,7 +96,8 @@ class Fault:
         """
         unknown = set(spec) - {knob.name for knob in fields(cls)}
         if unknown:
-            raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+            known = ", ".join(knob.name for knob in fields(cls))
+            raise ValueError(f"a fault has no {', '.join(sorted(unknown))}; it has {known}")
         return cls(**spec)
 
     @property
@@ -91,6 +120,18 @@ class Quotas:
     per_second: float | None = None
     _under_way: int = field(default=0, init=False)
     _recent: deque[float] = field(default_factory=deque, init=False)
+
+    @classmethod
+    def from_json(cls, spec: Mapping[str, Any]) -> Quotas:
+        """
+        Read quotas as the control plane takes them.
+
+        :raises ValueError: an unknown name, or a value that is no number.
+        """
+        numbers = all(value is None or type(value) in {int, float} for value in spec.values())
+        if not numbers or not set(spec) <= {"in_flight", "per_second"}:
+            raise ValueError("quotas are in_flight and per_second, each a number or null")
+        return cls(**spec)
 
     def enter(self) -> str | None:
         """Count a request that came in; return the vendor's words if it is one too many."""

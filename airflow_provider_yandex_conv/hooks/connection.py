@@ -61,7 +61,12 @@ FIELDS: tuple[Field, ...] = (
     Number("timeout_connect", "Connect timeout", "Seconds to wait for a connection. Default: 10.", above=0),
     Number("timeout_read", "Read timeout", "Seconds to wait for an answer. Default: 30.", above=0),
     Integer("retry_attempts", "Attempts", "How often one request is sent at most. Default: 5.", at_least=1),
-    Number("retry_wait_max", "Longest wait", "Seconds; also the cap of Retry-After. Default: 20.", at_least=0),
+    Number(
+        "retry_wait_max",
+        "Longest wait",
+        "Seconds between attempts; a longer Retry-After ends the call. Default: 20.",
+        at_least=0,
+    ),
     Number("retry_timeout", "Time budget", "Seconds after which no attempt begins. Default: 60.", at_least=0),
     FlagOrPath(
         "verify",

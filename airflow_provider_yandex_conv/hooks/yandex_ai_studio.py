@@ -310,6 +310,7 @@ class YandexAIStudioHook(BaseHook):
             settings.endpoint.with_headers({"User-Agent": _user_agent()}),
             settings.credential,
             retry=self.request_retry or settings.retry,
+            connection_id=self.yandex_ai_studio_conn_id,
             log=self.log,
         )
 

@@ -10,29 +10,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
-from airflow_provider_yandex_conv.exceptions import (
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    PermissionDeniedError,
-    UnprocessableEntityError,
-    UnsupportedEndpointError,
-    YandexAIStudioError,
-)
+from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.exceptions import APIStatusError, ConfigurationError, YandexAIStudioError
 
 if TYPE_CHECKING:
-    from airflow_provider_yandex_conv.api.retry import RequestRetry
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
-
-#: Errors that stay however often the task is tried again.
-_FINAL_ERRORS = (
-    ConfigurationError,
-    BadRequestError,
-    AuthenticationError,
-    PermissionDeniedError,
-    UnprocessableEntityError,
-    UnsupportedEndpointError,
-)
 
 
 class YandexAIStudioOperator(BaseOperator):
@@ -54,6 +36,8 @@ class YandexAIStudioOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if request_retry is not None and not isinstance(request_retry, RequestRetry):
+            raise ConfigurationError(f"request_retry must be a RequestRetry, got {type(request_retry).__name__}")
         self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
         self.request_retry = request_retry
 
@@ -75,10 +59,14 @@ def final_errors_fail_the_task(*more: type[YandexAIStudioError]) -> Iterator[Non
     """
     Turn errors that no retry can mend into ``AirflowFailException``, which ends the task with its retries unused.
 
+    Those are a wrong configuration, and any refusal but 404 and 429.
+
     :param more: further kinds of error that are final here.
     """
-    final: tuple[type[YandexAIStudioError], ...] = (*_FINAL_ERRORS, *more)
     try:
         yield
-    except final as error:
-        raise AirflowFailException(str(error)) from error
+    except YandexAIStudioError as error:
+        refused = isinstance(error, APIStatusError) and error.final
+        if refused or isinstance(error, (ConfigurationError, *more)):
+            raise AirflowFailException(str(error)) from error
+        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.limits import check_metadata
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
@@ -36,7 +37,7 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
     :param stamp_metadata: add four pairs that name the DAG, run, task and map index. Pairs of ``metadata`` come first.
     :param on_ambiguous: ``recreate`` sends the create again, and a WARNING names the attempt that may have left a
         conversation behind; nobody can reach that one, and it costs nothing. ``fail`` fails the task at once, with its
-        retries unused, for content that must not lie about.
+        retries unused, for content of which no forgotten copy may exist.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says.
     """
@@ -70,22 +71,21 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
         stamped = stamp(context) if self.stamp_metadata else {}
-        final = () if self.on_ambiguous == "recreate" else (AmbiguousOutcomeError,)
-        with final_errors_fail_the_task(*final):
-            conversation = self._create(stamped)
+        with final_errors_fail_the_task(NotFoundError):  # of what is to be created, nothing can be missing
+            try:
+                conversation = self._create(stamped)
+            except AmbiguousOutcomeError as lost:
+                self._warn("Giving up", lost, stamped)
+                if self.on_ambiguous == "recreate":
+                    raise
+                raise AirflowFailException(f"{lost} The task is not retried, as on_ambiguous is 'fail'.") from lost
         self.log.info("Created conversation %s (request %s)", conversation.id, conversation.request_id)
         self._push(context, conversation)
         return conversation.id
 
     def _create(self, stamped: Mapping[str, str]) -> Conversation:
         def warn(lost: AmbiguousOutcomeError) -> None:
-            self.log.warning(
-                "Creating again, as on_ambiguous is 'recreate': an attempt may have left a conversation behind that "
-                "nobody can find again (x-client-request-id %s, metadata %s). %s",
-                lost.client_request_ids[-1],
-                describe(stamped) or "not stamped",
-                lost.message,
-            )
+            self._warn("Creating again, as on_ambiguous is 'recreate'", lost, stamped)
 
         metadata = {} if self.metadata is None else self.metadata
         check_metadata(metadata)
@@ -93,6 +93,16 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
             metadata={**stamped, **metadata} or None,
             items=self.items,
             on_lost=warn if self.on_ambiguous == "recreate" else None,
+        )
+
+    def _warn(self, decision: str, lost: AmbiguousOutcomeError, stamped: Mapping[str, str]) -> None:
+        self.log.warning(
+            "%s: an attempt may have left a conversation behind that nobody can find again (x-client-request-id %s, "
+            "metadata %s). %s",
+            decision,
+            lost.client_request_ids[-1],
+            describe(stamped) or "not stamped",
+            lost.message,
         )
 
     def _push(self, context: Context, conversation: Conversation) -> None:
@@ -166,12 +176,18 @@ class YandexUpdateConversationOperator(YandexAIStudioOperator):
         with final_errors_fail_the_task():
             check_metadata(self.metadata)
             kept = self.hook.get_conversation(self.conversation_id).metadata if self.keep_other_metadata else {}
-            return self.hook.update_conversation(self.conversation_id, metadata={**kept, **self.metadata}).as_dict()
+            updated = self.hook.update_conversation(self.conversation_id, metadata={**kept, **self.metadata})
+        self.log.info("Updated the metadata of conversation %s", updated.id)
+        return updated.as_dict()
 
 
 class YandexDeleteConversationOperator(YandexAIStudioOperator):
     """
-    Delete a conversation; as a teardown, ``delete.as_teardown(setups=create)``, also when tasks in between failed.
+    Delete a conversation.
+
+    As a teardown it also runs when tasks in between have failed. A teardown that fails leaves the run green, and here a
+    conversation behind, unless the run is told to fail:
+    ``delete.as_teardown(setups=create, on_failure_fail_dagrun=True)``.
 
     The vendor keeps the items of a deleted conversation, and nobody can reach them once it is gone.
 
@@ -205,7 +221,10 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
         with final_errors_fail_the_task():
             if self.delete_items:
                 self._delete_items()
-            return self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)
+            deleted = self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)
+        if deleted:
+            self.log.info("Deleted conversation %s", self.conversation_id)
+        return deleted
 
     def _delete_items(self) -> None:
         try:

@@ -176,4 +176,7 @@ class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
         with final_errors_fail_the_task():
-            return self.hook.delete_item(self.conversation_id, self.item_id, ignore_missing=self.ignore_missing)
+            deleted = self.hook.delete_item(self.conversation_id, self.item_id, ignore_missing=self.ignore_missing)
+        if deleted:
+            self.log.info("Deleted item %s of conversation %s", self.item_id, self.conversation_id)
+        return deleted

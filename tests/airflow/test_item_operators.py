@@ -55,7 +55,7 @@ def test_adding_reconciles_a_lost_answer(emulator, context, conversation_id):
 def test_adding_that_stays_ambiguous_fails_for_good(emulator, context, conversation_id):
     """A retry of the task would store the items again."""
     emulator.fail(ADD, status=503, applied=True)
-    with pytest.raises(AirflowFailException, match="the answer was lost"):
+    with pytest.raises(AirflowFailException, match="the outcome is unknown"):
         operate(YandexAddConversationItemsOperator, context, conversation_id, items=said("a"), on_ambiguous="fail")
     assert texts(emulator) == ["a"]
 

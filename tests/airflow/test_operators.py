@@ -90,11 +90,17 @@ def test_recreate_ends_with_an_id_and_names_what_was_lost(emulator, context, log
     assert first != second
 
 
-def test_recreate_that_stays_ambiguous_leaves_the_rest_to_the_retries_of_the_task(emulator, context):
+def test_recreate_that_stays_ambiguous_leaves_the_rest_to_the_retries_of_the_task(emulator, context, logged):
     emulator.fail("createConversation", status=503, times=None)
     with pytest.raises(errors.AmbiguousOutcomeError, match="Gave up after 3 of 3 attempts"):
         create().execute(context)
     assert len(emulator.requests) == 3
+    text = logged()
+    for request in emulator.requests:
+        assert (
+            f"behind that nobody can find again (x-client-request-id {request.headers['x-client-request-id']}" in text
+        )
+    assert text.count("Giving up: an attempt may have left a conversation") >= 1
 
 
 @pytest.mark.parametrize("fault", [{"status": 503}, {"drop": "reset"}, {"truncate": 9}])
@@ -105,6 +111,7 @@ def test_fail_fails_for_good_after_one_request(emulator, context, fault):
         create(on_ambiguous="fail").execute(context)
     assert isinstance(raised.value.__cause__, errors.AmbiguousOutcomeError)
     assert emulator.requests[0].headers["x-client-request-id"] in str(raised.value)
+    assert "The task is not retried, as on_ambiguous is 'fail'." in str(raised.value)
     assert len(emulator.requests) == 1
 
 
@@ -153,7 +160,17 @@ def test_a_delete_says_whether_it_deleted(emulator, context, conversation_id):
 
 @pytest.mark.parametrize(
     ("status", "final"),
-    [(400, True), (401, True), (403, True), (422, True), (501, True), (404, False), (429, False), (503, False)],
+    [
+        (400, True),
+        (401, True),
+        (403, True),
+        (422, True),
+        (501, True),
+        (307, True),
+        (413, True),
+        (429, False),
+        (503, False),
+    ],
 )
 @pytest.mark.parametrize(
     "operation", ["createConversation", "getConversation", "updateConversation", "deleteConversation"]
@@ -171,7 +188,15 @@ def test_an_error_that_no_retry_can_mend_fails_the_task_for_good(emulator, conte
     with pytest.raises(AirflowFailException if final else errors.YandexAIStudioError) as raised:
         operator.execute(context)
     assert isinstance(raised.value, AirflowFailException) is final
-    assert "because" in str(raised.value)
+    assert "because" in str(raised.value) or status == 307  # of which the place it points to is told
+
+
+def test_a_conversation_that_is_not_found_may_be_there_on_a_later_try(emulator, context):
+    with pytest.raises(errors.NotFoundError):
+        YandexGetConversationOperator(task_id="t", conversation_id="c").execute(context)
+    emulator.fail("createConversation", status=404)
+    with pytest.raises(AirflowFailException):  # of what is to be created, nothing can be missing
+        create().execute(context)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +265,11 @@ def test_a_task_that_is_told_to_stop_stops_waiting(emulator, context):
 
 def test_a_task_that_has_not_begun_can_be_told_to_stop():
     create().on_kill()
+
+
+def test_a_retry_that_is_none_is_refused_when_the_dag_is_parsed():
+    with pytest.raises(errors.ConfigurationError, match="request_retry must be a RequestRetry, got dict"):
+        YandexGetConversationOperator(task_id="t", conversation_id="c", request_retry={"attempts": 1})
 
 
 def test_the_connection_is_that_of_the_hook_by_default():

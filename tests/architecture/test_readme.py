@@ -45,6 +45,7 @@ def test_every_code_block_is_tried_by_a_test_here():
         "make demo",
         "make test",
         "pip install .",
+        "pip install --require-hashes -r constraints/airflow-3.3.txt",
         "export AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT='{",
         "python -m airflow_provider_yandex_conv.emulator",
     ]
@@ -76,9 +77,11 @@ def test_the_first_dag_is_short_and_runs(tmp_path, yandex_ai_studio):
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
-    (stored,) = yandex_ai_studio.conversations
+    assert yandex_ai_studio.conversations == []
+    (stored,) = yandex_ai_studio.deleted_conversations
     assert stored["metadata"]["topic"] == "sales"
-    assert [request.operation for request in yandex_ai_studio.requests] == ["createConversation", "getConversation"]
+    operations = [request.operation for request in yandex_ai_studio.requests]
+    assert operations == ["createConversation", "getConversation", "deleteConversation"]
 
 
 def test_the_fixture_is_used_as_shown(tmp_path):

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from airflow_provider_yandex_conv.emulator.faults import OPERATIONS
+from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS
 from airflow_provider_yandex_conv.emulator.server import Emulator
 
 
@@ -197,11 +199,24 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
     assert [one["status"] for one in requests.get(f"{control}/requests", timeout=5).json()] == [503, 200]
     assert requests.put(f"{control}/quotas", json={"per_second": 1}, timeout=5).status_code == 204
     assert [create().status_code, create().status_code][-1] == 429
-    for bad in ({"stattus": 503}, {"shape": "round"}, {"drop": "hard"}, []):
+    for bad in (
+        {"stattus": 503},
+        {"shape": "round"},
+        {"drop": "hard"},
+        {"operation": "create"},
+        {"times": "two"},
+        {"status": True},
+        [],
+    ):
         assert requests.post(f"{control}/faults", json=bad, timeout=5).status_code == 400
     assert requests.put(f"{control}/quotas", json={"x": 1}, timeout=5).status_code == 400
+    assert requests.put(f"{control}/quotas", json={"in_flight": "x"}, timeout=5).status_code == 400
     assert requests.post(f"{control}/reset", timeout=5).status_code == 204
     assert requests.get(f"{control}/state", timeout=5).json() == {"conversations": [], "deleted": []}
+
+
+def test_a_fault_knows_every_operation_of_the_vendor():
+    assert tuple(endpoint.operation for endpoint in ENDPOINTS) == OPERATIONS
 
 
 def test_a_hundred_connections_are_served_at_once(emulator):

@@ -25,7 +25,8 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
         ),
         (
             errors.APIConnectionError("no answer: Connection refused", applied=False, client_request_id="c1"),
-            "no answer: Connection refused (x-client-request-id c1). Nothing was sent. A retry may succeed.",
+            "no answer: Connection refused (x-client-request-id c1). Nothing was sent. Check host, proxies and "
+            "network of the connection; a retry may succeed.",
         ),
         (
             errors.APITimeoutError("no whole answer in 30 s", client_request_id="c1"),
@@ -95,7 +96,7 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
                 "create conversation: the answer was lost", client_request_ids=("c1", "c2"), client_request_id="c2"
             ),
             "create conversation: the answer was lost (x-client-request-id c1, c2). It may have been applied, and what "
-            "it created cannot be found again. Sending it again may create a second one.",
+            "it created cannot be found again. Sending it again may create one more.",
         ),
         (
             errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
@@ -134,6 +135,12 @@ def test_every_error_has_an_exact_text_here():
 def test_an_error_tells_whether_waiting_helps_and_whether_it_was_applied(kind, transient, applied):
     error = kind("x")
     assert (error.transient, error.applied) == (transient, applied)
+
+
+def test_an_error_names_the_connection_that_was_used():
+    error = errors.AuthenticationError("get conversation: HTTP 401 Unauthorized: no", status=401, request_id="r1")
+    error.connection_id = "studio"
+    assert str(error).startswith("get conversation: HTTP 401 Unauthorized: no (connection studio, x-request-id r1). ")
 
 
 def test_an_error_in_the_middle_says_what_was_stored_before():
