@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from airflow_provider_yandex_conv.api.limits import check_items
 from airflow_provider_yandex_conv.api.models import Item, ItemDeleted, ItemPage
-from airflow_provider_yandex_conv.api.wire import Call, Request, Safety, encode_id
-from airflow_provider_yandex_conv.exceptions import ConfigurationError
+from airflow_provider_yandex_conv.api.wire import Call, Request, Response, Safety, encode_id
+from airflow_provider_yandex_conv.exceptions import ConfigurationError, InvalidResponseError
 
 #: The most items of one page, a limit of the vendor.
 MAX_PAGE_SIZE = 100
@@ -25,17 +25,29 @@ def create(conversation_id: str, items: Sequence[Mapping[str, Any]], *, first: i
     """
     ``POST /conversations/{conversation_id}/items`` with ``{"items": [object]}``.
 
-    It stores the items a second time when it is repeated.
+    It stores the items a second time when it is repeated. An answer that lists fewer items than were sent breaks the
+    contract: what became of the others is unknown.
 
     :param items: at most 20 objects.
     :param first: the place of the first of them in the author's list, for messages.
     :raises ConfigurationError: the id is empty or a limit is broken.
     """
     check_items(items, first=first)
+
+    def parse(response: Response) -> ItemPage:
+        page = ItemPage.from_response(response)
+        if len(page.items) < len(items):
+            raise InvalidResponseError(
+                f"HTTP {response.status}: the answer lists {len(page.items)} of {len(items)} items",
+                request_id=response.request_id,
+                server_trace_id=response.server_trace_id,
+            )
+        return page
+
     return Call(
         name="add items",
         request=Request("POST", _path(conversation_id), {"items": list(items)}),
-        parse=ItemPage.from_response,
+        parse=parse,
         safety=Safety.CREATES,
     )
 

@@ -69,13 +69,18 @@ class ItemAdder:
         found: list[Item] = []
         began = time.monotonic()
         attempt = 0
-        while len(found) < len(batch):
-            attempt += 1
-            try:
-                return found + list(self._client.send(api.create(self._conversation_id, batch[len(found) :])).items)
-            except AmbiguousOutcomeError as lost:
-                self._wait(lost, attempt, began)
-                found = self._find(batch, after, lost)
+        try:
+            while len(found) < len(batch):
+                attempt += 1
+                try:
+                    page = self._client.send(api.create(self._conversation_id, batch[len(found) :]))
+                    return found + list(page.items)
+                except AmbiguousOutcomeError as lost:
+                    self._wait(lost, attempt, began)
+                    found = self._find(batch, after, lost)
+        except YandexAIStudioError as error:
+            error.stored_item_ids = error.stored_item_ids or tuple(item.id for item in found)
+            raise
         return found
 
     def _wait(self, lost: AmbiguousOutcomeError, attempt: int, began: float) -> None:

@@ -130,6 +130,25 @@ def test_what_a_server_stored_of_a_batch_is_not_sent_again(emulator, hook, conve
     assert [len(request.body["items"]) for request in adds(emulator)] == [3, 1]
 
 
+def test_an_answer_that_lists_too_few_items_is_checked_against_what_is_stored(emulator, hook, conversation_id):
+    emulator.fail(ADD, keep=1)
+    added = hook.add_items(conversation_id, said("a", "b", "c"))
+    assert texts(emulator) == ["before", "a", "b", "c"]
+    assert [item.text for item in added] == ["a", "b", "c"]
+    emulator.fail(ADD, body='{"object": "list", "data": [], "has_more": false}')
+    with pytest.raises(errors.AmbiguousOutcomeError, match="the answer lists 0 of 1 items"):
+        hook.add_items(conversation_id, said("d"), on_ambiguous="fail")
+
+
+def test_a_failure_after_part_of_a_batch_says_what_was_stored(emulator, hook, conversation_id):
+    emulator.fail(ADD, status=503, applied=True, keep=2)
+    emulator.fail(ADD, status=400)
+    with pytest.raises(errors.BadRequestError) as raised:
+        hook.add_items(conversation_id, said("a", "b", "c"))
+    assert texts(emulator) == ["before", "a", "b"]
+    assert raised.value.stored_item_ids == tuple(item["id"] for item in emulator.conversations[0]["items"][1:])
+
+
 def test_items_of_others_make_it_ambiguous(emulator, hook, conversation_id, monkeypatch):
     pause = hook.get_conn().pause
 
