@@ -23,8 +23,8 @@ class Fault:
     :param applied: whether the server does what was asked before it fails to say so.
     :param delay: seconds before the answer.
     :param status: HTTP status of the answer in place of the real one; None keeps the real answer.
-    :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``string``,
-        ``bare_string``, ``html``, ``text``, ``empty``.
+    :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``oauth``,
+        ``string``, ``bare_string``, ``html``, ``text``, ``empty``.
     :param message: text in the error body.
     :param code: code in the error body, in shapes that have one of their own.
     :param headers: further headers of the answer, such as ``Retry-After``.
