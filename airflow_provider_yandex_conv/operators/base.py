@@ -14,6 +14,7 @@ from airflow_provider_yandex_conv.exceptions import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    CredentialRefreshError,
     PermissionDeniedError,
     UnprocessableEntityError,
     UnsupportedEndpointError,
@@ -81,4 +82,8 @@ def final_errors_fail_the_task(*more: type[YandexAIStudioError]) -> Iterator[Non
     try:
         yield
     except final as error:
+        raise AirflowFailException(str(error)) from error
+    except CredentialRefreshError as error:
+        if error.transient:
+            raise
         raise AirflowFailException(str(error)) from error
