@@ -107,10 +107,9 @@ class HeaderText(Text):
     __slots__ = ()
 
     def _checked(self, extras: Extras) -> str:
-        text = super()._checked(extras)
-        if not all("!" <= character <= "~" for character in text):
-            raise self._wrong("a text of visible ASCII characters without spaces", text)
-        return text
+        if not re.fullmatch(r"[!-~]*", super()._checked(extras)):
+            raise self._wrong("a text of visible ASCII characters without spaces", extras[self.name])
+        return super()._checked(extras)
 
 
 class Url(HeaderText):
@@ -119,10 +118,9 @@ class Url(HeaderText):
     __slots__ = ()
 
     def _checked(self, extras: Extras) -> str:
-        text = super()._checked(extras)
-        if not re.match(r"https?://[^@/]+(/[^@]*)?$", text):
-            raise self._wrong("a URL with scheme http or https", text)
-        return text
+        if not re.fullmatch(r"https?://[^@/?#]+(/[^@?#]*)?", super()._checked(extras)):
+            raise self._wrong("a URL with scheme http or https", extras[self.name])
+        return super()._checked(extras)
 
 
 class SecretText(Field):

@@ -32,8 +32,8 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
                 gave_up="Gave up after 5 of 5 attempts",
             ),
             "create conversation: get an IAM token of the metadata service: HTTP 503 Service Unavailable: down "
-            "(x-request-id r1, x-client-request-id c1). The request itself was not sent. Gave up after 5 of 5 attempts. "
-            "A retry may succeed.",
+            "(x-request-id r1, x-client-request-id c1). The request itself was not sent. Gave up after 5 of 5 "
+            "attempts. A retry may succeed.",
         ),
         (
             errors.CredentialRefreshError(
