@@ -9,22 +9,27 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 import tenacity
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.api.wire import Call, Safety, T
-from airflow_provider_yandex_conv.auth.credential import Credential
+from airflow_provider_yandex_conv.auth.credential import Authorization, Credential, TokenSource
+from airflow_provider_yandex_conv.auth.secret import secrets_in
+from airflow_provider_yandex_conv.auth.token import Token
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
     APIConnectionError,
     APIStatusError,
+    AuthenticationError,
     InterruptedCallError,
     NotFoundError,
     YandexAIStudioError,
 )
+from airflow_provider_yandex_conv.tokens import TokenCache
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.transport import Transport
@@ -52,6 +57,8 @@ class Client:
     :param retry: when a request is sent again.
     :param connection_id: id of the Airflow connection, for messages.
     :param log: gets one INFO line per retry, and one per attempt of a call that creates.
+    :param mask: told of every secret that comes into being here, such as a token, to keep it out of logs.
+    :param clock: gives Unix seconds, by which tokens expire.
     """
 
     def __init__(
@@ -62,12 +69,21 @@ class Client:
         retry: RequestRetry | None = None,
         connection_id: str | None = None,
         log: Log | None = None,
+        mask: Callable[[str], Any] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.endpoint = endpoint
         self.credential = credential
         self.retry = retry or RequestRetry()
         self.connection_id = connection_id
         self.log: Log = log or logging.getLogger(__name__)
+        self._mask = mask
+        self._clock = clock
+        self._tokens = (
+            TokenCache(partial(self._fetch_token, credential), clock=clock)
+            if isinstance(credential, TokenSource)
+            else None
+        )
         self._transport: Transport | None = None
         self._transport_lock = threading.Lock()
         self._interrupted = False
@@ -122,8 +138,49 @@ class Client:
             if self._transport is None:
                 from airflow_provider_yandex_conv.transport import Transport
 
-                self._transport = Transport(self.endpoint, self.credential)
+                self._transport = Transport(self.endpoint, clock=self._clock)
             return self._transport
+
+    def authorization(self, *, within: float) -> Authorization | None:
+        """
+        Return what goes into the ``Authorization`` header, or None for no such header.
+
+        :param within: how long it may take to get a token, in seconds.
+        :raises CredentialRefreshError: there is no token to be had.
+        :raises ConfigurationError: what it takes to ask for one is missing or cannot be used.
+        """
+        if self._tokens is not None:
+            token = self._tokens.get(within=within)
+            return Authorization("Bearer", token.secret, token)
+        if isinstance(self.credential, TokenSource) or self.credential.secret is None:
+            return None
+        return Authorization(self.credential.scheme, self.credential.secret)
+
+    def refuse(self, authorization: Authorization | None) -> bool:
+        """
+        Note that the API answered 401.
+
+        :return: whether another token can be had.
+        """
+        if self._tokens is None or authorization is None or authorization.token is None:
+            return False
+        return self._tokens.refuse(authorization.token)
+
+    def _fetch_token(self, source: TokenSource, within: float) -> Token:
+        call = source.token_call(self._clock())
+        for secret in secrets_in(call.request.body):
+            secret.register(self._mask)
+        client_request_id = str(uuid.uuid4())
+        try:
+            token = call.parse(
+                self.transport.exchange(call.request, client_request_id=client_request_id, within=within)
+            )
+        except YandexAIStudioError as error:
+            error.client_request_id = client_request_id
+            error.message = f"{call.name}: {error.message}"
+            raise
+        token.secret.register(self._mask)
+        return token
 
 
 class _Sending(Generic[T]):
@@ -136,6 +193,8 @@ class _Sending(Generic[T]):
         self.on_lost = on_lost
         self.started_at = time.monotonic()
         self.attempt_number = 0
+        self.authorization: Authorization | None = None
+        self.refreshed = False
         self.lost: tuple[str, ...] = ()
         self.delay = 0.0
 
@@ -157,6 +216,13 @@ class _Sending(Generic[T]):
                 applied=None if self.lost else False,
             )
         self.attempt_number += 1
+        try:
+            self.authorization = self.client.authorization(within=self._time_left())
+            return self._exchange()
+        except YandexAIStudioError as error:
+            return self._settle(error)
+
+    def _exchange(self) -> T:
         client_request_id = str(uuid.uuid4())
         if self.call.safety is Safety.CREATES:
             # If the process is killed during the request, this line is what is left of it.
@@ -170,13 +236,16 @@ class _Sending(Generic[T]):
         try:
             return self.call.parse(
                 self.client.transport.exchange(
-                    self.call.request, client_request_id=client_request_id, within=self._time_for_an_attempt()
+                    self.call.request,
+                    client_request_id=client_request_id,
+                    within=self._time_for_an_attempt(),
+                    authorization=self.authorization,
                 )
             )
         except YandexAIStudioError as error:
             error.client_request_id = client_request_id
             error.connection_id = self.client.connection_id
-            return self._settle(error)
+            raise
 
     def _settle(self, error: YandexAIStudioError) -> T:
         """Return what a failed attempt amounts to, where it is a success after all, or raise what it is."""
@@ -207,12 +276,19 @@ class _Sending(Generic[T]):
         """
         if self.call.safety is Safety.CREATES:
             return float("inf")
+        return self._time_left()
+
+    def _time_left(self) -> float:
+        """Return what is left of the time budget, in seconds."""
         return max(0.001, self.retry.timeout - self._elapsed())
 
     def _wants_another(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, YandexAIStudioError) or isinstance(error, InterruptedCallError):
             return False
+        if isinstance(error, AuthenticationError) and self._has_another_token():
+            self.delay = 0.0
+            return True
         safety = self.call.safety if self.on_lost is None else Safety.REPEATABLE
         delay = self.retry.delay(error, safety, self.attempt_number, random.random())
         if delay is None:
@@ -226,6 +302,13 @@ class _Sending(Generic[T]):
             return False
         self.delay = delay
         return True
+
+    def _has_another_token(self) -> bool:
+        """Whether a request that was answered 401 is sent again: once per call, with another token."""
+        if self.refreshed or not self.client.refuse(self.authorization):
+            return False
+        self.refreshed = True
+        return self.attempt_number < self.retry.attempts and self._elapsed() <= self.retry.timeout
 
     def _announce(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None

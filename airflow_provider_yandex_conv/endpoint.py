@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import unquote, urlsplit
+
+from airflow_provider_yandex_conv.auth.secret import Secret
+
+#: The shortest password that is taken out of texts: shorter ones are parts of innocent words.
+_MIN_PASSWORD = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +36,19 @@ class Endpoint:
     def with_headers(self, headers: Mapping[str, str]) -> Endpoint:
         """Return the same endpoint with more headers."""
         return replace(self, headers={**self.headers, **headers})
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The passwords of proxies, as written and as sent: a proxy may hand back what it refuses."""
+        return tuple(secret for url in (self.proxies or {}).values() for secret in _secrets_in_url(url))
+
+
+def _secrets_in_url(url: str) -> Iterator[Secret]:
+    try:
+        parts = urlsplit(url)
+        name, password = unquote(parts.username or ""), unquote(parts.password or "").strip()
+    except ValueError:
+        return
+    if len(password) >= _MIN_PASSWORD:
+        yield Secret(password, name="password of a proxy", in_header=False)
+        yield Secret(base64.b64encode(f"{name}:{password}".encode()).decode(), name="password of a proxy")

@@ -94,6 +94,22 @@ class CredentialUnavailableError(ConfigurationError):
     """This way to authenticate lacks its data here."""
 
 
+class CredentialRefreshError(YandexAIStudioError):
+    """
+    A token could not be fetched, so the request was not sent.
+
+    :param transient: whether fetching it can succeed later.
+    """
+
+    def __init__(self, message: str, *, transient: bool = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.transient = transient
+        self.advice = "A retry may succeed" if transient else "Check the credential of the connection"
+
+    def _fate(self) -> str:
+        return "The request itself was not sent"
+
+
 class APIConnectionError(YandexAIStudioError):
     """
     No HTTP answer came.

@@ -18,17 +18,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, AnyStr
+from urllib.parse import urlencode
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from airflow_provider_yandex_conv.api.wire import Request, Response
-from airflow_provider_yandex_conv.auth.credential import Credential
+from airflow_provider_yandex_conv.api.wire import Request, Response, TokenRequest
+from airflow_provider_yandex_conv.auth.credential import Authorization
+from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject, secrets_in
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import (
     APIConnectionError,
@@ -38,39 +41,53 @@ from airflow_provider_yandex_conv.exceptions import (
 )
 
 _CHUNK_BYTES = 65_536
+#: Seconds in which a service on this machine's own link accepts a connection, where there is one.
+_LOCAL_CONNECT_TIMEOUT = 2.0
+#: No proxy for any URL, whatever the environment says.
+_NO_PROXIES = {"http": None, "https": None, "all": None}
 
 
 class Transport:
     """
-    Sends requests to one endpoint with one credential, over connections that are kept open.
+    Sends requests to one endpoint, and to services that issue tokens for it, over connections that are kept open.
 
     :param endpoint: where to, and how.
-    :param credential: what goes into the ``Authorization`` header.
+    :param clock: gives Unix seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, credential: Credential) -> None:
+    def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
         self._endpoint = endpoint
-        self._credential = credential
+        self._clock = clock
         self._session = requests.Session()
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, _WatchedAdapter(max_retries=0))
 
-    def exchange(self, request: Request, *, client_request_id: str, within: float) -> Response:
+    def exchange(
+        self,
+        request: Request | TokenRequest,
+        *,
+        client_request_id: str,
+        within: float,
+        authorization: Authorization | None = None,
+    ) -> Response:
         """
         Send a request once and return the answer, whatever its status.
 
         :param client_request_id: sent as ``x-client-request-id``.
         :param within: seconds that shorten the endpoint's timeouts where those are longer.
+        :param authorization: what goes into the ``Authorization`` header, or None for no such header.
         :raises APITimeoutError: no connection, or no whole answer, in time.
         :raises APIConnectionError: any other failure to get an answer.
         """
         watch = _Watch()
         _watch.set(watch)
-        timeouts = min(self._endpoint.timeout_connect, within), min(self._endpoint.timeout_read, within)
+        timeouts = self._timeouts(request, within)
+        carried = () if authorization is None else (authorization.secret,)
+        secrets = (*carried, *secrets_in(request.body), *self._endpoint.secrets)
         try:
-            return self._send(request, client_request_id, timeouts)
+            return self._send(request, client_request_id, timeouts, authorization, secrets)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = self._failure(error, watch, timeouts)
+            failure = self._failure(error, request, watch, timeouts, secrets)
         # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
         raise failure
 
@@ -78,17 +95,24 @@ class Transport:
         """Close the connections that are kept open."""
         self._session.close()
 
-    def _send(self, request: Request, client_request_id: str, timeouts: tuple[float, float]) -> Response:
+    def _send(
+        self,
+        request: Request | TokenRequest,
+        client_request_id: str,
+        timeouts: tuple[float, float],
+        authorization: Authorization | None,
+        secrets: Sequence[Secret],
+    ) -> Response:
         answer = self._session.request(
             request.method,
-            f"{self._endpoint.base_url}/{request.path}",
-            params=request.query,
-            data=None if request.body is None else json.dumps(request.body, allow_nan=False).encode(),
+            request.url if isinstance(request, TokenRequest) else f"{self._endpoint.base_url}/{request.path}",
+            params=request.query if isinstance(request, Request) else None,
+            data=_encoded(request),
             headers=self._headers(request, client_request_id),
-            auth=self._authorize,
+            auth=_Authorizer(authorization),
             timeout=timeouts,
             verify=self._endpoint.verify,
-            proxies=dict(self._endpoint.proxies) if self._endpoint.proxies else None,
+            proxies=self._proxies(request),
             allow_redirects=False,
             stream=True,
         )
@@ -96,37 +120,85 @@ class Transport:
             body = _read_whole(answer.raw, deadline=time.monotonic() + timeouts[1])
         return Response(
             status=answer.status_code,
-            headers={name.lower(): self._redact(value) for name, value in answer.headers.items()},
-            body=self._redact(body),
-            received_at=time.time(),
+            headers={name.lower(): _redact(value, secrets) for name, value in answer.headers.items()},
+            body=_redact(body, secrets),
+            received_at=self._clock(),
         )
 
-    def _headers(self, request: Request, client_request_id: str) -> dict[str, str]:
-        headers = {"Accept": "application/json", **self._endpoint.headers, "x-client-request-id": client_request_id}
+    def _timeouts(self, request: Request | TokenRequest, within: float) -> tuple[float, float]:
+        connect = self._endpoint.timeout_connect
+        if isinstance(request, TokenRequest) and request.local:
+            connect = min(connect, _LOCAL_CONNECT_TIMEOUT)
+        return min(connect, within), min(self._endpoint.timeout_read, within)
+
+    def _headers(self, request: Request | TokenRequest, client_request_id: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "x-client-request-id": client_request_id}
         if request.body is not None:
             headers["Content-Type"] = "application/json"
-        return headers
+        if isinstance(request, Request):
+            return {**headers, **self._endpoint.headers}
+        if request.form:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        # Only who asks: the folder and the like are for the API.
+        own = {name: value for name, value in self._endpoint.headers.items() if name.lower() == "user-agent"}
+        return {**headers, **own, **request.headers}
 
-    def _authorize(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._credential.secret is not None:
-            prepared.headers["Authorization"] = f"{self._credential.scheme} {self._credential.secret.reveal()}"
-        return prepared
+    def _proxies(self, request: Request | TokenRequest) -> dict[str, Any] | None:
+        if isinstance(request, TokenRequest) and request.local:
+            return dict(_NO_PROXIES)
+        return dict(self._endpoint.proxies) if self._endpoint.proxies else None
 
-    def _redact(self, text: AnyStr) -> AnyStr:
-        """Take the secret out of what the server sent, as some servers quote the header that they refuse."""
-        secret = self._credential.secret
-        return text if secret is None else secret.redact(text)
-
-    def _failure(self, error: Exception, watch: _Watch, timeouts: tuple[float, float]) -> YandexAIStudioError:
-        reason = self._redact(_innermost(error))
+    def _failure(
+        self,
+        error: Exception,
+        request: Request | TokenRequest,
+        watch: _Watch,
+        timeouts: tuple[float, float],
+        secrets: Sequence[Secret],
+    ) -> YandexAIStudioError:
+        where = request.url if isinstance(request, TokenRequest) else self._endpoint.base_url
         if isinstance(error, ValueError):  # requests' errors about URLs, proxies and headers, raised before sending
-            return ConfigurationError(f"{type(error).__name__}: the request cannot be made; check host and proxies")
+            return ConfigurationError(
+                f"{type(error).__name__}: the request to {where} cannot be made; check its URL and proxies"
+            )
         applied = False if watch.sent is False else None
         if not isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-            return APIConnectionError(f"no answer from {self._endpoint.base_url}: {reason}", applied=applied)
+            reason = _redact(_innermost(error), secrets)
+            return APIConnectionError(f"no answer from {where}: {reason}", applied=applied)
         if applied is False:
-            return APITimeoutError(f"no connection to {self._endpoint.base_url} in {timeouts[0]:g} s", applied=False)
-        return APITimeoutError(f"no whole answer from {self._endpoint.base_url} in {timeouts[1]:g} s", applied=None)
+            return APITimeoutError(f"no connection to {where} in {timeouts[0]:g} s", applied=False)
+        return APITimeoutError(f"no whole answer from {where} in {timeouts[1]:g} s", applied=None)
+
+
+class _Authorizer:
+    """Sets the header; also where there is none to set, as requests would look for one in a ``.netrc``."""
+
+    def __init__(self, authorization: Authorization | None) -> None:
+        self._authorization = authorization
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._authorization is not None:
+            secret = self._authorization.secret.reveal()
+            prepared.headers["Authorization"] = f"{self._authorization.scheme} {secret}"
+        return prepared
+
+
+def _encoded(request: Request | TokenRequest) -> bytes | None:
+    if request.body is None:
+        return None
+    if isinstance(request, Request):
+        return json.dumps(request.body, allow_nan=False).encode()
+    revealed = SecretObject(
+        (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.body.items()
+    )
+    return (urlencode(revealed) if request.form else json.dumps(revealed)).encode()
+
+
+def _redact(text: AnyStr, secrets: Sequence[Secret]) -> AnyStr:
+    """Take secrets out of what the server sent, as some servers quote the header that they refuse."""
+    for secret in secrets:
+        text = secret.redact(text)
+    return text
 
 
 def _read_whole(raw: urllib3.HTTPResponse, deadline: float) -> bytes:

@@ -7,6 +7,7 @@ The vendor documents several shapes of error body, and load balancers in front o
 - ``{"code", "message", "details": [{"requestId"}]}``, google.rpc.Status
 - ``{"error": {"grpcCode", "httpCode", "message", "httpStatus", "details"}}``
 - ``{"code", "message", "param", "type"}``
+- ``{"error", "error_description"}``, that of OAuth (RFC 6749), where tokens are exchanged
 - ``{"error": "text"}``, a JSON string, HTML, plain text, nothing
 
 Source: https://yandex.cloud/en/docs/ai-studio/troubleshooting/error-codes
@@ -128,6 +129,8 @@ def _message(body: Any) -> str | None:
     """Return the text of an error body, whichever its shape."""
     error = body.get("error", body) if isinstance(body, dict) else body
     text = error.get("message") if isinstance(error, dict) else error
+    if isinstance(text, str) and isinstance(body, dict) and isinstance(body.get("error_description"), str):
+        text = f"{text}: {body['error_description']}"
     return text[:MAX_BODY_CHARACTERS] if isinstance(text, str) and text.strip() else None
 
 

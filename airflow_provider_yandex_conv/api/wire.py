@@ -39,6 +39,26 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """
+    An HTTP request to a service that issues tokens. It carries no credential and no folder, as it is not to the API.
+
+    :param url: the whole URL.
+    :param headers: further headers.
+    :param body: what is sent, or None for no body. A value may be a secret, which is revealed as it is sent.
+    :param form: whether the body is sent as a form, not as a JSON object.
+    :param local: whether the service is on this machine's own link: no proxy, and no long wait for a connection.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: bool = False
+    local: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Response:
     """
@@ -78,7 +98,7 @@ class Call(Generic[T]):
     """
 
     name: str
-    request: Request
+    request: Request | TokenRequest
     parse: Callable[[Response], T]
     safety: Safety
     if_gone: T | None = None

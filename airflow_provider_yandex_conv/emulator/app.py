@@ -1,4 +1,8 @@
-"""The ASGI application: the vendor's routes under ``/v1``, and the control plane under ``/_emulator``."""
+"""
+The ASGI application: the vendor's routes under ``/v1``, those that issue tokens, and the control plane.
+
+The latter is under ``/_emulator``.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ from airflow_provider_yandex_conv.emulator.faults import Fault
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS, Asked, Endpoint
 from airflow_provider_yandex_conv.emulator.recorder import RecordedRequest
 from airflow_provider_yandex_conv.emulator.service import Service
+from airflow_provider_yandex_conv.emulator.token_handlers import TOKEN_ENDPOINTS, AskedForToken, TokenEndpoint
 from airflow_provider_yandex_conv.emulator.wire import Broken, Dropped
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -34,6 +39,7 @@ def build_app(service: Service) -> ASGIApp:
     routes = [
         Route(f"/v1{endpoint.path}", gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS
     ]
+    routes += [Route(endpoint.path, gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in TOKEN_ENDPOINTS]
     return _route_by_encoded_path(
         Starlette(
             routes=[*routes, *control.routes(service)],
@@ -57,7 +63,7 @@ class _Gate:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def endpoint(self, endpoint: Endpoint) -> Handler:
+    def endpoint(self, endpoint: Endpoint | TokenEndpoint) -> Handler:
         async def handle(request: Request) -> Response:
             recorded = await self._record(request, endpoint.operation)
             quotas = self._service.faults.quotas
@@ -75,7 +81,8 @@ class _Gate:
     async def no_such_route(self, request: Request, exc: Exception) -> Response:
         """Answer a route that the vendor does not have in a way that a person can read."""
         await self._record(request, None)
-        served = ", ".join(f"{endpoint.method} /v1{endpoint.path}" for endpoint in ENDPOINTS)
+        routes = [f"{endpoint.method} /v1{endpoint.path}" for endpoint in ENDPOINTS]
+        served = ", ".join([*routes, *(f"{endpoint.method} {endpoint.path}" for endpoint in TOKEN_ENDPOINTS)])
         message = f"The emulator has no route {request.method} {request.url.path}. It serves: {served}."
         return error_response(
             exc.status_code if isinstance(exc, HTTPException) else 404,
@@ -84,7 +91,7 @@ class _Gate:
             headers=_ids(request),
         )
 
-    async def _answer(self, request: Request, endpoint: Endpoint, over_quota: str | None) -> Response:
+    async def _answer(self, request: Request, endpoint: Endpoint | TokenEndpoint, over_quota: str | None) -> Response:
         if over_quota is not None:
             return error_response(429, over_quota, shape="grpc", headers=_ids(request))
         fault = self._service.faults.take(endpoint.operation)
@@ -95,8 +102,13 @@ class _Gate:
         await _sleep(request, fault.delay)
         return _faulty(request, fault, real)
 
-    async def _carry_out(self, request: Request, endpoint: Endpoint, *, keep: int | None = None) -> Response:
+    async def _carry_out(
+        self, request: Request, endpoint: Endpoint | TokenEndpoint, *, keep: int | None = None
+    ) -> Response:
         try:
+            if isinstance(endpoint, TokenEndpoint):
+                asked_for_token = AskedForToken(str(request.url), request.headers, await request.body())
+                return JSONResponse(endpoint.answer(self._service.issuer, asked_for_token), headers=_ids(request))
             self._check_credential(request)
             ids = {name: unquote(value) for name, value in request.path_params.items()}
             body = _json_object(await request.body())
@@ -109,7 +121,7 @@ class _Gate:
 
     def _check_credential(self, request: Request) -> None:
         key = self._service.api_key
-        if key is not None and request.headers.get("authorization") not in {f"Api-Key {key}", f"Bearer {key}"}:
+        if key is not None and not self._accepts(key, request.headers.get("authorization", "")):
             raise APIError(401, "Unknown api key", shape="rpc_status")
         folder = request.headers.get("openai-project")
         if self._service.folder_id is not None and folder not in {None, self._service.folder_id}:
@@ -119,6 +131,12 @@ class _Gate:
                 f"'{self._service.folder_id}'",
                 shape="rpc_status",
             )
+
+    def _accepts(self, key: str, authorization: str) -> bool:
+        scheme, _, secret = authorization.partition(" ")
+        if scheme == "Bearer" and self._service.issuer.knows(secret):
+            return True
+        return scheme in {"Api-Key", "Bearer"} and secret == key
 
     async def _record(self, request: Request, operation: str | None) -> RecordedRequest:
         headers = dict(request.headers)

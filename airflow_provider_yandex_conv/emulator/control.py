@@ -5,6 +5,7 @@ The control plane: what a test in another process sets and asks.
 - ``GET /_emulator/requests`` -> ``[RecordedRequest]``
 - ``POST /_emulator/faults`` with a ``Fault`` as JSON
 - ``PUT /_emulator/quotas`` with ``{"in_flight"?: int, "per_second"?: number}``
+- ``PUT /_emulator/tokens`` with ``TokenSettings`` as JSON
 - ``POST /_emulator/reset``
 """
 
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from airflow_provider_yandex_conv.emulator.faults import Fault, Quotas
+from airflow_provider_yandex_conv.emulator.issuer import TokenSettings
 from airflow_provider_yandex_conv.emulator.service import Service
 
 
@@ -44,6 +46,13 @@ def routes(service: Service) -> list[Route]:
             return JSONResponse({"error": str(error)}, status_code=400)
         return Response(status_code=204)
 
+    async def set_tokens(request: Request) -> Response:
+        try:
+            service.issuer.settings = TokenSettings.from_json(await _object(request))
+        except (TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        return Response(status_code=204)
+
     async def reset(request: Request) -> Response:
         service.reset()
         return Response(status_code=204)
@@ -53,6 +62,7 @@ def routes(service: Service) -> list[Route]:
         Route("/_emulator/requests", requests, methods=["GET"]),
         Route("/_emulator/faults", add_fault, methods=["POST"]),
         Route("/_emulator/quotas", set_quotas, methods=["PUT"]),
+        Route("/_emulator/tokens", set_tokens, methods=["PUT"]),
         Route("/_emulator/reset", reset, methods=["POST"]),
     ]
 

@@ -68,6 +68,10 @@ def _flat(status: int, message: str, code: str | None) -> tuple[str, str]:
     return _json({"code": code or "error", "message": message, "param": None, "type": "invalid_request_error"})
 
 
+def _oauth(status: int, message: str, code: str | None) -> tuple[str, str]:
+    return _json({"error": code or "invalid_request", "error_description": message})
+
+
 def _text_in_error(status: int, message: str, code: str | None) -> tuple[str, str]:
     return _json({"error": message})
 
@@ -88,6 +92,7 @@ SHAPES: Mapping[str, Callable[[int, str, str | None], tuple[str, str]]] = {
     "rpc_status": _rpc_status,
     "grpc": _grpc,
     "flat": _flat,
+    "oauth": _oauth,
     "string": _text_in_error,
     "bare_string": lambda status, message, code: _json(message),
     "html": _html,

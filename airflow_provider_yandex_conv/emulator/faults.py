@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_yandex_conv.emulator.errors import SHAPES
 
-#: The vendor's names of the endpoints.
+#: The vendor's names of the endpoints, and ours of those that issue tokens.
 OPERATIONS = (
     "createConversation",
     "getConversation",
@@ -21,6 +21,9 @@ OPERATIONS = (
     "listConversationItems",
     "getConversationItem",
     "deleteConversationItem",
+    "createIamToken",
+    "getMetadataToken",
+    "exchangeToken",
 )
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "times": (int,),
@@ -47,8 +50,8 @@ class Fault:
     :param work: seconds that the server takes to do what was asked; it goes on when the client has gone.
     :param delay: seconds before the answer.
     :param status: HTTP status of the answer in place of the real one; None keeps the real answer.
-    :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``string``,
-        ``bare_string``, ``html``, ``text``, ``empty``.
+    :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``oauth``,
+        ``string``, ``bare_string``, ``html``, ``text``, ``empty``.
     :param message: text in the error body.
     :param code: code in the error body, in shapes that have one of their own.
     :param headers: further headers of the answer, such as ``Retry-After``.

@@ -6,6 +6,9 @@ import json
 import socket
 import threading
 import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +16,7 @@ import uvicorn
 
 from airflow_provider_yandex_conv.emulator.app import build_app
 from airflow_provider_yandex_conv.emulator.faults import Fault, Quotas
+from airflow_provider_yandex_conv.emulator.issuer import IssuedToken, Issuer, TokenSettings
 from airflow_provider_yandex_conv.emulator.recorder import RecordedRequest
 from airflow_provider_yandex_conv.emulator.service import Service
 from airflow_provider_yandex_conv.emulator.wire import ConnectionKeepingProtocol
@@ -35,12 +39,22 @@ class Emulator:
             assert len(emulator.conversations) == 1
 
     :param port: 0 takes a free one.
-    :param api_key: the only key that is accepted; None accepts any, and none.
+    :param api_key: the only key that is accepted, beside IAM tokens that it issued itself; None accepts any, and none.
     :param folder_id: the only folder that may be named; None accepts any, and none.
+    :param tokens: how IAM tokens are issued.
+    :param clock: gives Unix seconds, by which tokens expire.
     """
 
-    def __init__(self, *, port: int = 0, api_key: str | None = None, folder_id: str | None = None) -> None:
-        self._service = Service(api_key=api_key, folder_id=folder_id)
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        api_key: str | None = None,
+        folder_id: str | None = None,
+        tokens: TokenSettings | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._service = Service(api_key=api_key, folder_id=folder_id, issuer=Issuer(tokens, clock))
         self._socket = _listening_socket(port)
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -72,6 +86,26 @@ class Emulator:
     def base_url(self) -> str:
         """What to use as the host of a connection: ``http://127.0.0.1:<port>/v1``."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def iam_url(self) -> str:
+        """Where a signed request is exchanged for a token: the extra ``iam_url`` of a connection."""
+        return f"http://{self.metadata_address}/iam/v1/tokens"
+
+    @property
+    def exchange_url(self) -> str:
+        """Where a token of another provider is exchanged: the extra ``workload_identity_url`` of a connection."""
+        return f"http://{self.metadata_address}/oauth/token"
+
+    @property
+    def metadata_address(self) -> str:
+        """Where the metadata service is: the environment variable ``YC_METADATA_ADDR``."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def tokens(self) -> list[IssuedToken]:
+        """The IAM tokens that were issued, oldest first."""
+        return self._service.issuer.issued()
 
     @property
     def conversations(self) -> list[dict[str, Any]]:
@@ -111,8 +145,29 @@ class Emulator:
         """Answer 429 beyond so many requests under way at once, or in any second."""
         self._service.faults.quotas = Quotas(in_flight=in_flight, per_second=per_second)
 
+    def issue(self, **settings: Any) -> None:
+        """
+        Change how IAM tokens are issued.
+
+        :param settings: as in :class:`TokenSettings`; what is not named stays as it is.
+        """
+        self._service.issuer.settings = replace(self._service.issuer.settings, **settings)
+
+    def new_service_account_key(self, service_account_id: str = "ajeemulator0000000000") -> dict[str, str]:
+        """
+        Make an authorized key that is accepted from now on, and only such keys.
+
+        :return: ``{"id", "service_account_id", "created_at", "key_algorithm", "public_key", "private_key"}``, as the
+            vendor's console writes it.
+        """
+        key = _new_key(service_account_id)
+        accepted = self._service.issuer.settings.service_account_keys or ()
+        public = {name: key[name] for name in ("id", "service_account_id", "public_key")}
+        self.issue(service_account_keys=(*accepted, public))
+        return key
+
     def reset(self) -> None:
-        """Forget all conversations, requests, faults and quotas."""
+        """Forget all conversations, requests, faults, quotas and tokens, and keys that were made meanwhile."""
         self._service.reset()
 
     def reset_requests(self) -> None:
@@ -143,6 +198,26 @@ class Emulator:
         if self._thread is not None:
             self._thread.join(_START_TIMEOUT)
         self._socket.close()
+
+
+def _new_key(service_account_id: str) -> dict[str, str]:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    pair = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = pair.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    public = pair.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    key_id = f"aje{uuid.uuid4().hex[:17]}"
+    return {
+        "id": key_id,
+        "service_account_id": service_account_id,
+        "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "key_algorithm": "RSA_2048",
+        "public_key": public.decode(),
+        "private_key": f"PLEASE DO NOT REMOVE THIS LINE! Yandex.Cloud SA Key ID <{key_id}>\n{private}",
+    }
 
 
 def _listening_socket(port: int) -> socket.socket:

@@ -9,19 +9,25 @@ component reads.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from ipaddress import ip_address
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.auth.anonymous import Anonymous
-from airflow_provider_yandex_conv.auth.api_key import APIKey
-from airflow_provider_yandex_conv.auth.credential import Credential
-from airflow_provider_yandex_conv.auth.iam_token import IAMToken
+from airflow_provider_yandex_conv.auth.credential import Credential, TokenSource
+from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.auth.secret import Secret
+from airflow_provider_yandex_conv.auth.service_account import IAM_URL
+from airflow_provider_yandex_conv.auth.workload_identity import EXCHANGE_URL
 from airflow_provider_yandex_conv.endpoint import Endpoint
-from airflow_provider_yandex_conv.exceptions import ConfigurationError, CredentialUnavailableError
+from airflow_provider_yandex_conv.exceptions import ConfigurationError
+from airflow_provider_yandex_conv.hooks.credentials import (
+    AUTH_TYPES,
+    YANDEXCLOUD_CONN_ID,
+    Credentials,
+    Lookup,
+    is_loopback,
+)
 from airflow_provider_yandex_conv.hooks.fields import (
     Choice,
     Extras,
@@ -31,10 +37,14 @@ from airflow_provider_yandex_conv.hooks.fields import (
     HeaderText,
     Integer,
     Number,
+    SecretDocument,
     SecretText,
+    Text,
     TextMapping,
+    Url,
     json_object,
 )
+from airflow_provider_yandex_conv.hooks.stored import StoredConnection
 
 CONN_TYPE = "yandex_ai_studio"
 DEFAULT_CONN_ID = "yandex_ai_studio_default"
@@ -46,9 +56,10 @@ FIELDS: tuple[Field, ...] = (
     Choice(
         "auth_type",
         "Authentication",
-        "api_key: the password is an API key. iam_token: the extra of that name. none: no credential, for a server on "
-        "this machine only. Default: api_key.",
-        choices=("api_key", "iam_token", "none"),
+        "api_key: the password is an API key. iam_token, service_account, workload_identity: the extras of these "
+        "names. yandexcloud: borrow another connection. metadata: the service account of this machine. chain: the "
+        "first of these that has its data. none: no credential, for a server on this machine only. Default: api_key.",
+        choices=AUTH_TYPES,
     ),
     Choice(
         "api_key_scheme",
@@ -58,6 +69,39 @@ FIELDS: tuple[Field, ...] = (
         choices=("Api-Key", "Bearer"),
     ),
     SecretText("iam_token", "IAM token", "For auth_type iam_token. It lives 12 hours at most and is not refreshed."),
+    SecretDocument(
+        "service_account_key",
+        "Service account key",
+        "For auth_type service_account: the JSON of an authorized key.",
+    ),
+    Text(
+        "service_account_key_path",
+        "Service account key file",
+        "For auth_type service_account: the path of a file with that JSON on the worker, in place of it.",
+    ),
+    HeaderText(
+        "workload_identity_service_account_id",
+        "Workload identity: service account",
+        "For auth_type workload_identity: the id of the service account whose tokens are asked for.",
+    ),
+    Text(
+        "workload_identity_token_path",
+        "Workload identity: token file",
+        "For auth_type workload_identity: the path of a file on the worker that holds the other provider's token. It "
+        "is read whenever an IAM token is asked for.",
+    ),
+    Url(
+        "workload_identity_url",
+        "Workload identity: URL",
+        f"Where tokens are exchanged. Default: {EXCHANGE_URL}.",
+    ),
+    Text(
+        "yandexcloud_conn_id",
+        "Yandex Cloud connection",
+        "For auth_type yandexcloud: the connection whose service account is used, and whose folder where there is none "
+        f"here. Default: {YANDEXCLOUD_CONN_ID}.",
+    ),
+    Url("iam_url", "IAM URL", f"Where a service account key is exchanged for tokens. Default: {IAM_URL}."),
     Number("timeout_connect", "Connect timeout", "Seconds to wait for a connection. Default: 10.", above=0),
     Number("timeout_read", "Read timeout", "Seconds to wait for an answer. Default: 30.", above=0),
     Integer("retry_attempts", "Attempts", "How often one request is sent at most. Default: 5.", at_least=1),
@@ -105,38 +149,6 @@ def ui_field_behaviour() -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
 
 
-class AirflowConnection(Protocol):
-    """What is read of an Airflow connection; all versions have it."""
-
-    conn_id: str
-    host: str | None
-    port: int | None
-    password: str | None
-    extra: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredConnection:
-    """A copy of what is read that, unlike Airflow's own class, does not print its secrets in a traceback's locals."""
-
-    conn_id: str
-    host: str
-    port: int | None
-    password: str = field(repr=False)
-    extra: str = field(repr=False)
-
-    @classmethod
-    def copy_of(cls, connection: AirflowConnection) -> StoredConnection:
-        """Copy an Airflow connection; null becomes empty."""
-        return cls(
-            conn_id=connection.conn_id,
-            host=connection.host or "",
-            port=connection.port or None,
-            password=connection.password or "",
-            extra=connection.extra or "",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """
@@ -151,33 +163,46 @@ class Settings:
     unknown_extras: tuple[str, ...] = ()
 
     @property
-    def exposes_credential(self) -> bool:
-        """Whether the credential would cross a network unencrypted."""
-        url = urlsplit(self.endpoint.base_url)
-        return url.scheme == "http" and self.credential.secret is not None and not _is_loopback(url)
+    def exposing_urls(self) -> tuple[str, ...]:
+        """The URLs to which a credential would cross a network unencrypted."""
+        if isinstance(self.credential, TokenSource):
+            urls = [self.endpoint.base_url, *([] if isinstance(self.credential, Metadata) else [self.credential.url])]
+        else:
+            urls = [] if self.credential.secret is None else [self.endpoint.base_url]
+        return tuple(url for url in urls if urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url)))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must not get into logs."""
+        if isinstance(self.credential, TokenSource):
+            return (*self.credential.secrets, *self.endpoint.secrets)
+        own = () if self.credential.secret is None else (self.credential.secret,)
+        return (*own, *self.endpoint.secrets)
 
 
-def parse(stored: StoredConnection) -> Settings:
+def parse(stored: StoredConnection, *, lookup: Lookup = lambda _: None) -> Settings:
     """
     Read and check a connection.
 
+    :param lookup: finds the connection to borrow a credential from.
     :raises ConfigurationError: names the connection, the field, the size of its value and what to do.
     """
     try:
-        return _parse(stored)
+        return _parse(stored, lookup)
     except ConfigurationError as error:
         error.message = f"connection {stored.conn_id!r}: {error.message}"
         raise
 
 
-def _parse(stored: StoredConnection) -> Settings:
+def _parse(stored: StoredConnection, lookup: Lookup) -> Settings:
     extras = _extras(stored)
     values = Extras((extra.name, extra.read(extras)) for extra in FIELDS)
     url = _base_url(stored)
+    credentials = Credentials(stored, values, url, lookup)
     return Settings(
         endpoint=Endpoint(
             base_url=url.geturl(),
-            headers=_headers(values),
+            headers=_headers(values, values["folder_id"] or credentials.borrowed_folder_id),
             **_given(
                 timeout_connect=values["timeout_connect"],
                 timeout_read=values["timeout_read"],
@@ -185,7 +210,7 @@ def _parse(stored: StoredConnection) -> Settings:
                 proxies=values["proxies"],
             ),
         ),
-        credential=_credential(stored, values, url),
+        credential=credentials.chosen,
         retry=RequestRetry(
             **_given(
                 attempts=values["retry_attempts"],
@@ -209,35 +234,15 @@ def _extras(stored: StoredConnection) -> Extras:
     return Extras(extras)
 
 
-def _headers(values: Extras) -> dict[str, str]:
+def _headers(values: Extras, folder_id: str | None) -> dict[str, str]:
     logging = values["data_logging"]
     # Source: https://yandex.cloud/en/docs/ai-studio/operations/disable-logging
     return _given(
         **{
-            "OpenAI-Project": values["folder_id"],
+            "OpenAI-Project": folder_id,
             "x-data-logging-enabled": None if logging is None else str(logging).lower(),
         }
     )
-
-
-def _credential(stored: StoredConnection, values: Extras, url: SplitResult) -> Credential:
-    auth_type = values["auth_type"] or "api_key"
-    if auth_type == "none":
-        if not _is_loopback(url):
-            raise ConfigurationError(
-                "extra 'auth_type' is none (4 characters), which is for a server on this machine only, and the host "
-                f"is {url.hostname}; choose another auth_type"
-            )
-        return Anonymous()
-    if auth_type == "iam_token":
-        if values["iam_token"] is None:
-            raise CredentialUnavailableError("extra 'iam_token' is empty (0 characters), and auth_type is iam_token")
-        return IAMToken(values["iam_token"])
-    if not stored.password:
-        raise CredentialUnavailableError(
-            "password is empty (0 characters): put the API key there, or choose another auth_type"
-        )
-    return APIKey(Secret(stored.password, name="password"), **_given(scheme=values["api_key_scheme"]))
 
 
 def _base_url(stored: StoredConnection) -> SplitResult:
@@ -269,11 +274,3 @@ def _problem_of(url: SplitResult) -> str:
     if url.query or url.fragment:
         return "has a query or fragment"
     return ""
-
-
-def _is_loopback(url: SplitResult) -> bool:
-    host = url.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

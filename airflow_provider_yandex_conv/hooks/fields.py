@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_yandex_conv.auth.secret import Secret
+from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 
 
@@ -106,10 +107,20 @@ class HeaderText(Text):
     __slots__ = ()
 
     def _checked(self, extras: Extras) -> str:
-        text = super()._checked(extras)
-        if not all("!" <= character <= "~" for character in text):
-            raise self._wrong("a text of visible ASCII characters without spaces", text)
-        return text
+        if not re.fullmatch(r"[!-~]*", super()._checked(extras)):
+            raise self._wrong("a text of visible ASCII characters without spaces", extras[self.name])
+        return super()._checked(extras)
+
+
+class Url(HeaderText):
+    """A URL with scheme, without user name and password."""
+
+    __slots__ = ()
+
+    def _checked(self, extras: Extras) -> str:
+        if not re.fullmatch(r"https?://[^@/?#]+(/[^@?#]*)?", super()._checked(extras)):
+            raise self._wrong("a URL with scheme http or https", extras[self.name])
+        return super()._checked(extras)
 
 
 class SecretText(Field):
@@ -133,6 +144,18 @@ class SecretText(Field):
         if not isinstance(extras[self.name], str):
             raise self._wrong("a text", extras[self.name])
         return Secret(extras[self.name], name=f"extra {self.name!r}")
+
+
+class SecretDocument(SecretText):
+    """A JSON object that holds secrets, given as such or as text. It is hidden in the form."""
+
+    __slots__ = ()
+
+    def _checked(self, extras: Extras) -> SecretObject:  # type: ignore[override]  # a secret of several values
+        document = SecretObject.parse(extras[self.name])
+        if not document:
+            raise self._wrong("a JSON object", extras[self.name])
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_yandex_conv import __version__
+from airflow_provider_yandex_conv._compat import AirflowNotFoundException, mask_secret
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, NotFoundError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.adding import ItemAdder
+from airflow_provider_yandex_conv.hooks.credentials import YANDEXCLOUD_CONN_ID
 from airflow_provider_yandex_conv.hooks.listing import iterate
+from airflow_provider_yandex_conv.hooks.stored import StoredConnection
 from airflow_provider_yandex_conv.hooks.unsupported import check_removed, not_found_or_not_offered
 
 if TYPE_CHECKING:
@@ -292,27 +296,54 @@ class YandexAIStudioHook(BaseHook):
     def _build_client(self) -> Client:
         from airflow_provider_yandex_conv.client import Client
 
-        stored = connection.StoredConnection.copy_of(self.get_connection(self.yandex_ai_studio_conn_id))
-        settings = connection.parse(stored)
-        if settings.unknown_extras:
-            self.log.warning(
-                "Connection %r has extras that mean nothing here: %s",
-                stored.conn_id,
-                ", ".join(settings.unknown_extras),
-            )
-        if settings.exposes_credential:
-            self.log.warning(
-                "Connection %r sends its credential over plain http to %s; use https",
-                stored.conn_id,
-                settings.endpoint.base_url,
-            )
+        settings = self._settings()
+        for secret in settings.secrets:
+            secret.register(mask_secret)
         return Client(
             settings.endpoint.with_headers({"User-Agent": _user_agent()}),
             settings.credential,
             retry=self.request_retry or settings.retry,
             connection_id=self.yandex_ai_studio_conn_id,
             log=self.log,
+            mask=mask_secret,
         )
+
+    def _settings(self) -> connection.Settings:
+        stored = self._stored()
+        settings = connection.parse(stored, lookup=self._find)
+        if settings.unknown_extras:
+            self.log.warning(
+                "Connection %r has extras that mean nothing here: %s",
+                stored.conn_id,
+                ", ".join(settings.unknown_extras),
+            )
+        for url in settings.exposing_urls:
+            self.log.warning("Connection %r sends its credential over plain http to %s; use https", stored.conn_id, url)
+        return settings
+
+    def _stored(self) -> StoredConnection:
+        """Return the connection; the default one needs no secret and no configuration where the machine has both."""
+        conn_id = self.yandex_ai_studio_conn_id
+        try:
+            return StoredConnection.copy_of(self.get_connection(conn_id))
+        except AirflowNotFoundException:
+            if conn_id != self.default_conn_name:
+                raise
+        borrows = self._find(YANDEXCLOUD_CONN_ID) is not None
+        self.log.info(
+            "There is no connection %r; using the service account of %s",
+            conn_id,
+            f"connection {YANDEXCLOUD_CONN_ID!r}" if borrows else "this machine, by its metadata service",
+        )
+        extra = json.dumps({"auth_type": "yandexcloud" if borrows else "metadata"})
+        return StoredConnection(conn_id=conn_id, host="", port=None, password="", extra=extra)
+
+    def _find(self, conn_id: str) -> StoredConnection | None:
+        """Return a connection, or None where there is none of that id."""
+        try:
+            return StoredConnection.copy_of(self.get_connection(conn_id))
+        except AirflowNotFoundException:
+            return None
 
 
 def _user_agent() -> str:

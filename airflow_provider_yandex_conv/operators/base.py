@@ -11,7 +11,12 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import APIStatusError, ConfigurationError, YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import (
+    APIStatusError,
+    ConfigurationError,
+    CredentialRefreshError,
+    YandexAIStudioError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
@@ -67,6 +72,7 @@ def final_errors_fail_the_task(*more: type[YandexAIStudioError]) -> Iterator[Non
         yield
     except YandexAIStudioError as error:
         refused = isinstance(error, APIStatusError) and error.final
-        if refused or isinstance(error, (ConfigurationError, *more)):
+        no_token = isinstance(error, CredentialRefreshError) and not error.transient
+        if refused or no_token or isinstance(error, (ConfigurationError, *more)):
             raise AirflowFailException(str(error)) from error
         raise

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+
+from airflow_provider_yandex_conv.emulator.server import Emulator
 
 
 def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", raising=False)
     assert dag_bag.import_errors == {}
-    assert {"daily_conversation", "turn_by_turn"} <= set(dag_bag.dags)
+    assert {"daily_conversation", "service_account", "turn_by_turn"} <= set(dag_bag.dags)
 
 
 def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, emulator):
@@ -54,6 +58,29 @@ def test_the_turn_by_turn_example_reads_back_what_it_said(run_dag, emulator):
     assert [item["id"] for item in outcome.xcom("read")][1:] == outcome.xcom("ask") + outcome.xcom("answer")
 
 
+def test_the_example_with_a_service_account_needs_no_api_key(run_dag, monkeypatch, tmp_path):
+    with Emulator(api_key="another") as server:
+        (tmp_path / "authorized_key.json").write_text(json.dumps(server.new_service_account_key()))
+        extra = {
+            "auth_type": "service_account",
+            "service_account_key_path": str(tmp_path / "authorized_key.json"),
+            "folder_id": "b1g",
+            "iam_url": server.iam_url,
+        }
+        stored = {"conn_type": "yandex_ai_studio", "host": server.base_url, "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_SERVICE_ACCOUNT", json.dumps(stored))
+        outcome = run_dag("service_account")
+        assert outcome.states() == {"create": "success", "read": "success"}
+        (stored,) = server.conversations
+        assert outcome.xcom("create") == outcome.xcom("read")["id"] == stored["id"]
+        assert [request.operation for request in server.requests] == [
+            "createIamToken",
+            "createConversation",
+            "createIamToken",  # each task has a hook of its own
+            "getConversation",
+        ]
+
+
 def test_recreate_ends_in_success_with_the_lost_attempt_named(run_dag, emulator, logged):
     emulator.fail("createConversation", status=503, applied=True)
     outcome = run_dag("creating_or_recreate")
@@ -96,7 +123,7 @@ def test_the_teardown_deletes_when_a_task_in_between_has_failed(run_dag, emulato
     assert len(emulator.deleted_conversations) == 1
 
 
-@pytest.mark.parametrize("dag_id", ["daily_conversation", "creating_mapped"])
+@pytest.mark.parametrize("dag_id", ["daily_conversation", "service_account", "creating_mapped"])
 def test_dags_survive_serialization(dag_bag, dag_id):
     from airflow.serialization.serialized_objects import SerializedDAG
 

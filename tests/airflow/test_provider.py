@@ -21,6 +21,16 @@ from airflow_provider_yandex_conv import __version__, get_provider_info
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
+AUTH_TYPES = [
+    "api_key",
+    "iam_token",
+    "service_account",
+    "workload_identity",
+    "yandexcloud",
+    "metadata",
+    "chain",
+    "none",
+]
 DISTRIBUTION = "airflow-provider-yandex-conv"
 AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 
@@ -86,7 +96,7 @@ def test_the_names_of_secret_extras_are_masked_by_airflow():
         except ImportError:
             from airflow.utils.log.secrets_masker import redact
     secret = {field.name for field in connection.FIELDS if field.conn_field()["schema"].get("format") == "password"}
-    assert secret == {"iam_token"}
+    assert secret == {"iam_token", "service_account_key"}
     assert redact(dict.fromkeys(secret, "hush")) == dict.fromkeys(secret, "***")
 
 
@@ -97,7 +107,7 @@ def test_the_form_shows_every_field_of_the_declaration():
     (form,) = [one for one in HookMetaService.hook_meta_data() if one.connection_type == "yandex_ai_studio"]
     assert form.hook_name == "Yandex AI Studio"
     assert list(form.extra_fields) == [field.name for field in connection.FIELDS]
-    assert form.extra_fields["auth_type"]["schema"]["enum"] == ["api_key", "iam_token", "none"]
+    assert form.extra_fields["auth_type"]["schema"]["enum"] == AUTH_TYPES
     assert form.extra_fields["iam_token"]["schema"]["format"] == "password"
     assert form.standard_fields.password.title == "API key"
     assert form.standard_fields.host.placeholder == connection.DEFAULT_BASE_URL
@@ -128,7 +138,7 @@ print(form.model_dump_json())
     ended = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=120)
     form = json.loads(ended.stdout.splitlines()[-1])
     assert list(form["extra_fields"]) == [field.name for field in connection.FIELDS]
-    assert form["extra_fields"]["auth_type"]["schema"]["enum"] == ["api_key", "iam_token", "none"]
+    assert form["extra_fields"]["auth_type"]["schema"]["enum"] == AUTH_TYPES
     assert form["extra_fields"]["iam_token"]["schema"]["format"] == "password"
     assert form["standard_fields"]["password"]["title"] == "API key"
 

@@ -14,6 +14,7 @@ import requests
 from airflow_provider_yandex_conv.emulator.faults import OPERATIONS
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS
 from airflow_provider_yandex_conv.emulator.server import Emulator
+from airflow_provider_yandex_conv.emulator.token_handlers import TOKEN_ENDPOINTS
 
 
 @pytest.fixture
@@ -216,7 +217,7 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
 
 
 def test_a_fault_knows_every_operation_of_the_vendor():
-    assert tuple(endpoint.operation for endpoint in ENDPOINTS) == OPERATIONS
+    assert tuple(endpoint.operation for endpoint in (*ENDPOINTS, *TOKEN_ENDPOINTS)) == OPERATIONS
 
 
 def test_a_hundred_connections_are_served_at_once(emulator):

@@ -22,6 +22,7 @@ from airflow_provider_yandex_conv.hooks.connection import (
 )
 
 KEY = "AQVN-planted-4"
+AUTH_TYPES = "api_key, iam_token, service_account, workload_identity, yandexcloud, metadata, chain, none"
 
 
 def stored(host="", password=KEY, port=None, extra=None, **extras):
@@ -106,10 +107,10 @@ def test_values_that_a_form_stored_as_text_are_read():
     [
         (
             {"auth_type": "oauth2"},
-            "extra 'auth_type' must be one of api_key, iam_token, none, got a text of 6 characters",
+            f"extra 'auth_type' must be one of {AUTH_TYPES}, got a text of 6 characters",
         ),
-        ({"auth_type": KEY}, "extra 'auth_type' must be one of api_key, iam_token, none, got a text of 14 characters"),
-        ({"auth_type": ["none"]}, "extra 'auth_type' must be one of api_key, iam_token, none, got a list of 1 entries"),
+        ({"auth_type": KEY}, f"extra 'auth_type' must be one of {AUTH_TYPES}, got a text of 14 characters"),
+        ({"auth_type": ["none"]}, f"extra 'auth_type' must be one of {AUTH_TYPES}, got a list of 1 entries"),
         ({"auth_type": "iam_token"}, "extra 'iam_token' is empty (0 characters), and auth_type is iam_token"),
         ({"auth_type": "none"}, "extra 'auth_type' is none (4 characters), which is for a server on this machine only"),
         (
@@ -197,7 +198,7 @@ def test_a_connection_without_a_credential_says_where_it_goes():
 def test_no_credential_is_needed_on_this_machine(host):
     settings = parse(stored(host=host, password=None, auth_type="none"))
     assert settings.credential == Anonymous()
-    assert not settings.exposes_credential
+    assert settings.exposing_urls == ()
 
 
 @pytest.mark.parametrize("host", ["http://10.0.0.1/v1", "https://localhost.example/v1", "https://x/v1"])
@@ -209,7 +210,7 @@ def test_no_credential_is_refused_elsewhere(host):
     ("host", "exposed"), [("http://x/v1", True), ("https://x/v1", False), ("http://[::1]/v1", False)]
 )
 def test_a_credential_over_plain_http_is_known(host, exposed):
-    assert parse(stored(host=host)).exposes_credential is exposed
+    assert bool(parse(stored(host=host)).exposing_urls) is exposed
 
 
 def test_extras_that_mean_nothing_are_known_by_name():
@@ -247,7 +248,7 @@ def test_every_extra_is_a_field_of_the_form():
         assert "null" in field["schema"]["type"]
         assert "default" not in field["schema"]  # a form would store it
     assert declared["iam_token"]["schema"]["format"] == "password"
-    assert declared["auth_type"]["schema"]["enum"] == ["api_key", "iam_token", "none"]
+    assert declared["auth_type"]["schema"]["enum"] == AUTH_TYPES.split(", ")
     assert declared["retry_attempts"]["schema"] == {"type": ["integer", "null"], "minimum": 1}
     assert declared["timeout_read"]["schema"] == {"type": ["number", "null"], "exclusiveMinimum": 0}
 

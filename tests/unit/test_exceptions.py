@@ -24,6 +24,25 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             "password is empty. Nothing was sent.",
         ),
         (
+            errors.CredentialRefreshError(
+                "create conversation: get an IAM token of the metadata service: HTTP 503 Service Unavailable: down",
+                transient=True,
+                request_id="r1",
+                client_request_id="c1",
+                gave_up="Gave up after 5 of 5 attempts",
+            ),
+            "create conversation: get an IAM token of the metadata service: HTTP 503 Service Unavailable: down "
+            "(x-request-id r1, x-client-request-id c1). The request itself was not sent. Gave up after 5 of 5 "
+            "attempts. A retry may succeed.",
+        ),
+        (
+            errors.CredentialRefreshError(
+                "get conversation: get an IAM token of service account aje1: HTTP 401 Unauthorized: unknown key"
+            ),
+            "get conversation: get an IAM token of service account aje1: HTTP 401 Unauthorized: unknown key. "
+            "The request itself was not sent. Check the credential of the connection.",
+        ),
+        (
             errors.APIConnectionError("no answer: Connection refused", applied=False, client_request_id="c1"),
             "no answer: Connection refused (x-client-request-id c1). Nothing was sent. Check host, proxies and "
             "network of the connection; a retry may succeed.",
