@@ -41,6 +41,9 @@ class Log(Protocol):
     def info(self, event: Any, /, *args: Any) -> Any:
         """Write a line."""
 
+    def warning(self, event: Any, /, *args: Any) -> Any:
+        """Write a line that somebody should read."""
+
 
 #: Told of each attempt whose outcome is unknown, before the call is sent again.
 LostAttemptCallback = Callable[[AmbiguousOutcomeError], None]
@@ -87,6 +90,8 @@ class Client:
         self._transport: Transport | None = None
         self._transport_lock = threading.Lock()
         self._interrupted = False
+        #: The call that creates something and was last cut off from outside: by a time limit of the task, by a signal.
+        self.cut_off: AmbiguousOutcomeError | None = None
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def send(
@@ -172,8 +177,8 @@ class Client:
             secret.register(self._mask)
         client_request_id = str(uuid.uuid4())
         try:
-            token = call.parse(
-                self.transport.exchange(call.request, client_request_id=client_request_id, within=within)
+            token = self.transport.exchange(
+                call.request, call.parse, client_request_id=client_request_id, within=within
             )
         except YandexAIStudioError as error:
             error.client_request_id = client_request_id
@@ -211,9 +216,8 @@ class _Sending(Generic[T]):
 
     def _attempt(self) -> T:
         if self.client.is_interrupted:
-            raise InterruptedCallError(
-                f"{self.call.name}: told to stop before attempt {self.attempt_number + 1}",
-                applied=None if self.lost else False,
+            raise self._with_lost(
+                InterruptedCallError(f"{self.call.name}: told to stop before attempt {self.attempt_number + 1}")
             )
         self.attempt_number += 1
         try:
@@ -234,18 +238,31 @@ class _Sending(Generic[T]):
                 client_request_id,
             )
         try:
-            return self.call.parse(
-                self.client.transport.exchange(
-                    self.call.request,
-                    client_request_id=client_request_id,
-                    within=self._time_for_an_attempt(),
-                    authorization=self.authorization,
-                )
+            return self.client.transport.exchange(
+                self.call.request,
+                self.call.parse,
+                client_request_id=client_request_id,
+                within=self._time_for_an_attempt(),
+                authorization=self.authorization,
             )
         except YandexAIStudioError as error:
             error.client_request_id = client_request_id
             error.connection_id = self.client.connection_id
             raise
+        except BaseException as stop:
+            if self.call.safety is Safety.CREATES:
+                self._tell_of_cut(stop, client_request_id)
+            raise
+
+    def _tell_of_cut(self, stop: BaseException, client_request_id: str) -> None:
+        """Warn of a request that was cut off from outside, by a time limit of the task or by a signal."""
+        cut = AmbiguousOutcomeError(
+            f"{self.call.name}: the request was cut off by {type(stop).__name__}",
+            client_request_ids=(*self.lost, client_request_id),
+        )
+        cut.connection_id = self.client.connection_id
+        self.client.log.warning("%s", cut)
+        self.client.cut_off = cut
 
     def _settle(self, error: YandexAIStudioError) -> T:
         """Return what a failed attempt amounts to, where it is a success after all, or raise what it is."""
@@ -263,9 +280,16 @@ class _Sending(Generic[T]):
                     retry_after=error.retry_after,
                 )
                 ambiguous.connection_id = error.connection_id
+                ambiguous.transient = error.transient
                 raise ambiguous from error
         error.message = f"{self.call.name}: {error.message}"
-        raise error
+        raise self._with_lost(error)
+
+    def _with_lost(self, error: YandexAIStudioError) -> YandexAIStudioError:
+        """Add the attempts that may have created something, which the last one says nothing of."""
+        if self.call.safety is Safety.CREATES:
+            error.lost_client_request_ids = self.lost
+        return error
 
     def _time_for_an_attempt(self) -> float:
         """

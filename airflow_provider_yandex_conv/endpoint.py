@@ -5,12 +5,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import unquote, urlsplit
+from ipaddress import ip_address
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from airflow_provider_yandex_conv.auth.secret import Secret
+from airflow_provider_yandex_conv.exceptions import ConfigurationError
 
 #: The shortest password that is taken out of texts: shorter ones are parts of innocent words.
 _MIN_PASSWORD = 5
+
+
+#: A day in seconds; the operating system's own timers end not far beyond it.
+_MAX_TIMEOUT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +43,37 @@ class Endpoint:
         """Return the same endpoint with more headers."""
         return replace(self, headers={**self.headers, **headers})
 
+    def with_timeouts(self, *, connect: float | None, read: float | None) -> Endpoint:
+        """
+        Return the same endpoint with other timeouts in seconds, where they are given.
+
+        :raises ConfigurationError: one is no number greater than 0.
+        """
+        given = {"timeout_connect": connect, "timeout_read": read}
+        for name, seconds in given.items():
+            wrong = isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _MAX_TIMEOUT
+            if seconds is not None and wrong:
+                raise ConfigurationError(f"{name} must be a number greater than 0 and at most {_MAX_TIMEOUT:g}")
+        return replace(self, **{name: seconds for name, seconds in given.items() if seconds is not None})
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return is_loopback(urlsplit(self.base_url))
+
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The passwords of proxies, as written and as sent: a proxy may hand back what it refuses."""
         return tuple(secret for url in (self.proxies or {}).values() for secret in _secrets_in_url(url))
+
+
+def is_loopback(url: SplitResult) -> bool:
+    """Whether a URL stays on this machine."""
+    host = url.hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _secrets_in_url(url: str) -> Iterator[Secret]:

@@ -10,6 +10,7 @@ retry will do. It never holds a request header or a credential.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
@@ -33,6 +34,8 @@ class YandexAIStudioError(Exception):
     advice: str = ""
     #: Id of the Airflow connection that was used.
     connection_id: str | None = None
+    #: ``x-client-request-id`` of earlier attempts of the same call that may have been applied, oldest first.
+    lost_client_request_ids: tuple[str, ...] = ()
     #: Ids of the items that earlier requests of the same operation stored, oldest first.
     stored_item_ids: tuple[str, ...] = ()
 
@@ -72,15 +75,31 @@ class YandexAIStudioError(Exception):
 
     def _progress(self) -> str | None:
         """Say what was done before."""
-        if not self.stored_item_ids:
-            return None
-        return f"{len(self.stored_item_ids)} items were stored before, the last of them {self.stored_item_ids[-1]}"
+        said = []
+        if self.lost_client_request_ids:
+            lost = ", ".join(self.lost_client_request_ids)
+            said.append(
+                f"An earlier attempt may have been applied, and cannot be found again: x-client-request-id {lost}"
+            )
+        if self.stored_item_ids:
+            said.append(
+                f"{len(self.stored_item_ids)} items were stored before, the last of them {self.stored_item_ids[-1]}"
+            )
+        return ". ".join(said) or None
 
     def _fate(self) -> str:
         """Say what became of the remote thing."""
         if self.applied is None:
             return "Whether the request was applied is unknown"
-        return "Nothing was changed"
+        return "The last attempt changed nothing" if self.lost_client_request_ids else "Nothing was changed"
+
+    def redact(self, replace: Callable[[str], str]) -> None:
+        """Replace what is secret in all that a server had a hand in."""
+        for name in ("message", "code", "body", "request_id", "server_trace_id"):
+            text = getattr(self, name, None)
+            if isinstance(text, str):
+                setattr(self, name, replace(text))
+        self.args = (self.message,)
 
 
 class ConfigurationError(YandexAIStudioError):
@@ -267,15 +286,7 @@ class AmbiguousOutcomeError(YandexAIStudioError):
 
 
 class InterruptedCallError(YandexAIStudioError):
-    """
-    The task was told to stop, so no further attempt was made.
-
-    :param applied: ``False`` if no earlier attempt can have been applied, else ``None``.
-    """
+    """The task was told to stop, so no further attempt was made."""
 
     transient = True
     advice = "A retry of the task may succeed"
-
-    def __init__(self, message: str, *, applied: bool | None = False, **details: Any) -> None:
-        super().__init__(message, **details)
-        self.applied = applied

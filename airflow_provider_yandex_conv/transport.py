@@ -20,7 +20,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, AnyStr
 from urllib.parse import urlencode
 
@@ -29,7 +29,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from airflow_provider_yandex_conv.api.wire import Request, Response, TokenRequest
+from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenRequest
 from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject, secrets_in
 from airflow_provider_yandex_conv.endpoint import Endpoint
@@ -37,10 +37,13 @@ from airflow_provider_yandex_conv.exceptions import (
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
+    InvalidResponseError,
     YandexAIStudioError,
 )
 
 _CHUNK_BYTES = 65_536
+#: The shortest secret that is looked for in data, in characters. Keys and tokens of the vendor have 40 and more.
+_MIN_SECRET_IN_DATA = 12
 #: Seconds in which a service on this machine's own link accepts a connection, where there is one.
 _LOCAL_CONNECT_TIMEOUT = 2.0
 #: No proxy for any URL, whatever the environment says.
@@ -65,35 +68,50 @@ class Transport:
     def exchange(
         self,
         request: Request | TokenRequest,
+        parse: Callable[[Response], T],
         *,
         client_request_id: str,
         within: float,
         authorization: Authorization | None = None,
-    ) -> Response:
+    ) -> T:
         """
-        Send a request once and return the answer, whatever its status.
+        Send a request once and return what its answer means.
 
+        :param parse: reads an answer of any status, or raises the error that it stands for.
         :param client_request_id: sent as ``x-client-request-id``.
         :param within: seconds that shorten the endpoint's timeouts where those are longer.
         :param authorization: what goes into the ``Authorization`` header, or None for no such header.
+        :raises ConfigurationError: the request cannot be made; no connection was used.
         :raises APITimeoutError: no connection, or no whole answer, in time.
         :raises APIConnectionError: any other failure to get an answer.
+        :raises YandexAIStudioError: what ``parse`` raises, and ``InvalidResponseError`` where it breaks.
         """
-        watch = _Watch()
-        _watch.set(watch)
         timeouts = self._timeouts(request, within)
         carried = () if authorization is None else (authorization.secret,)
         secrets = (*carried, *secrets_in(request.body), *self._endpoint.secrets)
-        try:
-            return self._send(request, client_request_id, timeouts, authorization, secrets)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failure = self._failure(error, request, watch, timeouts, secrets)
-        # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
-        raise failure
+        response = self._send_or_fail(request, client_request_id, timeouts, authorization, secrets)
+        return _read(response, parse, secrets)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._session.close()
+
+    def _send_or_fail(
+        self,
+        request: Request | TokenRequest,
+        client_request_id: str,
+        timeouts: tuple[float, float],
+        authorization: Authorization | None,
+        secrets: Sequence[Secret],
+    ) -> Response:
+        watch = _Watch()
+        _watch.set(watch)
+        try:
+            return self._send(request, client_request_id, timeouts, authorization, secrets)
+        except Exception as error:  # noqa: BLE001  # whichever it is: once a byte has left, the outcome is unknown
+            failure = self._failure(error, request, watch, timeouts, secrets)
+        # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
+        raise failure
 
     def _send(
         self,
@@ -103,25 +121,35 @@ class Transport:
         authorization: Authorization | None,
         secrets: Sequence[Secret],
     ) -> Response:
-        answer = self._session.request(
-            request.method,
-            request.url if isinstance(request, TokenRequest) else f"{self._endpoint.base_url}/{request.path}",
-            params=request.query if isinstance(request, Request) else None,
-            data=_encoded(request),
-            headers=self._headers(request, client_request_id),
-            auth=_Authorizer(authorization),
-            timeout=timeouts,
-            verify=self._endpoint.verify,
-            proxies=self._proxies(request),
-            allow_redirects=False,
-            stream=True,
+        prepared = self._session.prepare_request(
+            requests.Request(
+                request.method,
+                request.url if isinstance(request, TokenRequest) else f"{self._endpoint.base_url}/{request.path}",
+                params=request.query if isinstance(request, Request) else None,
+                data=_encoded(request),
+                headers=self._headers(request, client_request_id),
+                auth=_Authorizer(authorization),
+            )
         )
-        with answer:
+        url = str(prepared.url)
+        verify = self._endpoint.verify
+        settings = self._session.merge_environment_settings(
+            url, proxies=self._proxies(request), stream=True, verify=verify, cert=None
+        )
+        # By the adapter, as the session would read and follow a redirect, if only to say where it leads.
+        with self._session.get_adapter(url).send(
+            prepared,
+            timeout=timeouts,
+            **settings,  # type: ignore[arg-type]  # as requests itself hands them on
+        ) as answer:
             body = _read_whole(answer.raw, deadline=time.monotonic() + timeouts[1])
+        if answer.status_code < 200:
+            self._session.close()  # the final answer is still to come on that connection, and belongs to no other call
+            raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status_code}")
         return Response(
             status=answer.status_code,
             headers={name.lower(): _redact(value, secrets) for name, value in answer.headers.items()},
-            body=_redact(body, secrets),
+            body=body,
             received_at=self._clock(),
         )
 
@@ -143,10 +171,13 @@ class Transport:
         own = {name: value for name, value in self._endpoint.headers.items() if name.lower() == "user-agent"}
         return {**headers, **own, **request.headers}
 
-    def _proxies(self, request: Request | TokenRequest) -> dict[str, Any] | None:
+    def _proxies(self, request: Request | TokenRequest) -> dict[str, Any]:
         if isinstance(request, TokenRequest) and request.local:
             return dict(_NO_PROXIES)
-        return dict(self._endpoint.proxies) if self._endpoint.proxies else None
+        if self._endpoint.proxies:
+            return dict(self._endpoint.proxies)
+        # No proxy of the environment leads to this machine.
+        return dict(_NO_PROXIES) if self._endpoint.is_local else {}
 
     def _failure(
         self,
@@ -157,9 +188,10 @@ class Transport:
         secrets: Sequence[Secret],
     ) -> YandexAIStudioError:
         where = request.url if isinstance(request, TokenRequest) else self._endpoint.base_url
-        if isinstance(error, ValueError):  # requests' errors about URLs, proxies and headers, raised before sending
+        if watch.sent is None and not isinstance(error, requests.ConnectionError | requests.Timeout):
             return ConfigurationError(
-                f"{type(error).__name__}: the request to {where} cannot be made; check its URL and proxies"
+                f"{type(error).__name__}: the request to {where} cannot be made; check its URL, proxies and CA "
+                "certificates, those of the environment included"
             )
         applied = False if watch.sent is False else None
         if not isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
@@ -192,6 +224,29 @@ def _encoded(request: Request | TokenRequest) -> bytes | None:
         (name, value.reveal() if isinstance(value, Secret) else value) for name, value in request.body.items()
     )
     return (urlencode(revealed) if request.form else json.dumps(revealed)).encode()
+
+
+def _read(response: Response, parse: Callable[[Response], T], secrets: Sequence[Secret]) -> T:
+    """Return what an answer means, without the secrets that a server may hand back."""
+    if response.status < 300:
+        response = replace(response, body=_redact_long(response.body, secrets))
+    problem = ""
+    try:
+        return parse(response)
+    except YandexAIStudioError as error:
+        error.redact(lambda text: _redact(text, secrets))
+        raise
+    except Exception as error:  # noqa: BLE001  # what cannot be read says nothing of what was done
+        problem = type(error).__name__
+    raise InvalidResponseError(f"HTTP {response.status}: the answer cannot be read ({problem})")
+
+
+def _redact_long(body: bytes, secrets: Sequence[Secret]) -> bytes:
+    """Take secrets out of data; but not short ones, such as a local server's ``test``: data may hold that word."""
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET_IN_DATA:
+            body = secret.redact(body)
+    return body
 
 
 def _redact(text: AnyStr, secrets: Sequence[Secret]) -> AnyStr:

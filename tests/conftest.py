@@ -18,7 +18,13 @@ ROOT = Path(__file__).parent.parent
 def _isolate_airflow() -> Path:
     """Point Airflow at a new home below the checkout. It reads its settings at the first import."""
     for name in list(os.environ):
-        if name.startswith("AIRFLOW_") or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}:
+        if name.startswith("AIRFLOW_") or name.lower() in {
+            "http_proxy",
+            "https_proxy",
+            "all_proxy",
+            "requests_ca_bundle",
+            "curl_ca_bundle",
+        }:
             del os.environ[name]
     cache = ROOT / ".cache"
     cache.mkdir(exist_ok=True)

@@ -41,6 +41,10 @@ from airflow_provider_yandex_conv.exceptions import (
     UnsupportedEndpointError,
 )
 
+#: Below 500, what says nothing of whether the request was applied: 303 sends on to the result of one that was, and 408
+#: is the word of a server, or of something before it, that did not wait any longer.
+_UNKNOWN_OUTCOME = {303, 408}
+
 #: How much of a body an error keeps, in characters.
 MAX_BODY_CHARACTERS = 2048
 
@@ -99,7 +103,7 @@ def _status_error(response: Response) -> APIStatusError:
     body = _parse_json(response.body)
     message = _redirect(response) or _message(body) or _describe(response)
     kind = _ERRORS.get(response.status) or (InternalServerError if response.status >= 500 else APIStatusError)
-    return kind(
+    error = kind(
         f"HTTP {response.status} {_reason(response.status)}: {message}",
         status=response.status,
         code=_code(body),
@@ -108,6 +112,11 @@ def _status_error(response: Response) -> APIStatusError:
         request_id=response.request_id or _request_id_in(body),
         server_trace_id=response.server_trace_id,
     )
+    if response.status in _UNKNOWN_OUTCOME:
+        error.applied = None
+    if response.status == 408:
+        error.transient, error.advice = True, "A retry may succeed"
+    return error
 
 
 def _invalid(response: Response, message: str) -> InvalidResponseError:
@@ -156,8 +165,11 @@ def _redirect(response: Response) -> str | None:
     """Say where a redirect points: its host and path, as a query may hold anything."""
     if not 300 <= response.status < 400:
         return None
-    target = urlsplit(response.headers.get("location", ""))
-    where = f"{target.hostname or ''}{target.path}" or "nowhere"
+    try:
+        target = urlsplit(response.headers.get("location", ""))
+        where = f"{target.hostname or ''}{target.path}" or "nowhere"
+    except ValueError:
+        where = "no valid URL"
     return f"redirects are not followed, this one points to {where}; check the host of the connection"
 
 
@@ -195,8 +207,8 @@ def _number(value: str | None) -> float | None:
 def _epoch(value: str | None) -> float | None:
     try:
         date = parsedate_to_datetime(value) if value is not None else None
-    except (ValueError, TypeError):
+        if date is None:
+            return None
+        return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
-    if date is None:
-        return None
-    return (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp()

@@ -32,8 +32,8 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
         raise ConfigurationError(f"metadata must be a mapping of strings to strings, got {type(metadata).__name__}")
     if len(metadata) > MAX_METADATA_PAIRS:
         raise ConfigurationError(
-            f"metadata has {len(metadata)} pairs, at most {MAX_METADATA_PAIRS} are allowed; remove some "
-            "(an operator's own stamp counts, and stamp_metadata=False leaves it out)"
+            f"metadata has {len(metadata)} pairs, at most {MAX_METADATA_PAIRS} are allowed; remove some, or the four "
+            "of a create operator's stamp with stamp_metadata=False"
         )
     for key, value in metadata.items():
         _check_pair(key, value)
@@ -41,7 +41,9 @@ def check_metadata(metadata: Mapping[str, str]) -> None:
 
 def _check_pair(key: str, value: str) -> None:
     if not isinstance(key, str):
-        raise ConfigurationError(f"metadata key {key!r} must be a string, got {type(key).__name__}")
+        raise ConfigurationError(
+            f"metadata key {str(key)[:_SHOWN_CHARACTERS]} must be a string, got {type(key).__name__}"
+        )
     shown = repr(key[:_SHOWN_CHARACTERS])
     if len(key) > MAX_METADATA_KEY_CHARACTERS:
         raise ConfigurationError(

@@ -25,7 +25,8 @@ class RequestRetry:
     :param attempts: how often the request is sent at most, the first time included.
     :param wait_initial: the longest wait before the second attempt.
     :param wait_max: the longest wait before any attempt. A ``Retry-After`` beyond it ends the call at once.
-    :param timeout: no attempt begins later than this after the first one began.
+    :param timeout: what a call may take, attempts and waits together; above 0. A call that creates is not cut off at
+        its end, only not begun again.
     :raises ConfigurationError: a number is out of its range.
     """
 
@@ -40,9 +41,10 @@ class RequestRetry:
             kinds = (int,) if knob.name == "attempts" else (int, float)
             if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
                 raise ConfigurationError(f"RequestRetry.{knob.name} must be a number, got {type(value).__name__}")
-            if value < 0 or (knob.name == "attempts" and value < 1):
-                least = 1 if knob.name == "attempts" else 0
-                raise ConfigurationError(f"RequestRetry.{knob.name} must be at least {least}, got {value}")
+            least = 1 if knob.name == "attempts" else 0
+            if value < least or (knob.name == "timeout" and value == 0):
+                bound = "greater than 0" if knob.name == "timeout" else f"at least {least}"
+                raise ConfigurationError(f"RequestRetry.{knob.name} must be {bound}, got {value}")
 
     def delay(self, error: YandexAIStudioError, safety: Safety, attempt: int, draw: float) -> float | None:
         """

@@ -117,4 +117,7 @@ def encode_id(name: str, value: str) -> str:
         raise ConfigurationError(f"{name} is empty ({len(value)} characters); check the task that should have set it")
     if value in {".", ".."}:
         raise ConfigurationError(f"{name} is {value!r} ({len(value)} characters), which is not an id; check its source")
-    return quote(value, safe="")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name} ({len(value)} characters) holds half of a surrogate pair") from None

@@ -61,6 +61,9 @@ class Secret:
             if len(line) >= _MIN_LINE:
                 mask(line)
 
+    def __len__(self) -> int:
+        return len(self._value)
+
     def __repr__(self) -> str:
         return "***"
 

@@ -40,12 +40,12 @@ def build_app(service: Service) -> ASGIApp:
         Route(f"/v1{endpoint.path}", gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS
     ]
     routes += [Route(endpoint.path, gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in TOKEN_ENDPOINTS]
-    return _route_by_encoded_path(
-        Starlette(
-            routes=[*routes, *control.routes(service)],
-            exception_handlers={404: gate.no_such_route, 405: gate.no_such_route},
-        )
+    app = Starlette(
+        routes=[*routes, *control.routes(service)],
+        exception_handlers={404: gate.no_such_route, 405: gate.no_such_route},
     )
+    app.router.redirect_slashes = False  # the vendor's routes have none at the end, and a redirect would hide that
+    return _route_by_encoded_path(app)
 
 
 def _route_by_encoded_path(app: ASGIApp) -> ASGIApp:
@@ -81,6 +81,10 @@ class _Gate:
     async def no_such_route(self, request: Request, exc: Exception) -> Response:
         """Answer a route that the vendor does not have in a way that a person can read."""
         await self._record(request, None)
+        try:
+            self._check_credential(request)
+        except APIError as refusal:
+            return refusal.response(_ids(request))
         routes = [f"{endpoint.method} /v1{endpoint.path}" for endpoint in ENDPOINTS]
         served = ", ".join([*routes, *(f"{endpoint.method} {endpoint.path}" for endpoint in TOKEN_ENDPOINTS)])
         message = f"The emulator has no route {request.method} {request.url.path}. It serves: {served}."
@@ -193,7 +197,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        parsed = json.loads(body)
+        parsed = _strict_json(body)
     except ValueError:
         parsed = None
     if not isinstance(parsed, dict):
@@ -205,6 +209,16 @@ def _json_or_text(body: bytes) -> Any:
     if not body:
         return None
     try:
-        return json.loads(body)
+        return _strict_json(body)
     except ValueError:
         return body.decode("utf-8", errors="replace")
+
+
+def _strict_json(body: bytes) -> Any:
+    """Return JSON that can be sent back as well: without half characters, NaN or bottomless nesting."""
+    try:
+        parsed = json.loads(body)
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return parsed

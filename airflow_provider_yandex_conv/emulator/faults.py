@@ -85,6 +85,10 @@ class Fault:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
                 raise ValueError(f"{name} must be a number, got {value!r}")
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError(f"status must be from 200 to 599, got {self.status}")
+        if not all(isinstance(text, str) for pair in dict(self.headers).items() for text in pair):
+            raise ValueError("headers must be texts")
         if self.shape not in SHAPES:
             raise ValueError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
         if self.drop not in {None, "reset", "close"}:

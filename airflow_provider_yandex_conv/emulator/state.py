@@ -184,7 +184,7 @@ def _new_item(place: int, item: Any, find: Callable[[str], dict[str, Any]]) -> d
     if kind != "message":
         return {**item, "id": item.get("id") or _item_id(kind), "status": item.get("status", "completed")}
     role = item.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise APIError(400, f"Invalid value for 'items[{place}].role': {role!r}.", code="invalid_value")
     return {
         "id": _item_id("msg"),

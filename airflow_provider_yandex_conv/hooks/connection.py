@@ -19,14 +19,13 @@ from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.auth.secret import Secret
 from airflow_provider_yandex_conv.auth.service_account import IAM_URL
 from airflow_provider_yandex_conv.auth.workload_identity import EXCHANGE_URL
-from airflow_provider_yandex_conv.endpoint import Endpoint
+from airflow_provider_yandex_conv.endpoint import Endpoint, is_loopback
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.hooks.credentials import (
     AUTH_TYPES,
     YANDEXCLOUD_CONN_ID,
     Credentials,
     Lookup,
-    is_loopback,
 )
 from airflow_provider_yandex_conv.hooks.fields import (
     Choice,
@@ -111,7 +110,7 @@ FIELDS: tuple[Field, ...] = (
         "Seconds between attempts; a longer Retry-After ends the call. Default: 20.",
         at_least=0,
     ),
-    Number("retry_timeout", "Time budget", "Seconds after which no attempt begins. Default: 60.", at_least=0),
+    Number("retry_timeout", "Time budget", "Seconds for a call, attempts and waits together. Default: 60.", above=0),
     FlagOrPath(
         "verify",
         "Verify certificate",

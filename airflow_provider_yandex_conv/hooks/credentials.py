@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from ipaddress import ip_address
 from urllib.parse import SplitResult
 
 from airflow_provider_yandex_conv.auth import metadata, service_account, workload_identity
@@ -19,6 +18,7 @@ from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject
 from airflow_provider_yandex_conv.auth.service_account import AuthorizedKey, ServiceAccount
 from airflow_provider_yandex_conv.auth.workload_identity import WorkloadIdentity
 from airflow_provider_yandex_conv.auth.yandexcloud import BorrowedConnection
+from airflow_provider_yandex_conv.endpoint import is_loopback
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, CredentialUnavailableError
 from airflow_provider_yandex_conv.hooks.fields import Extras
 from airflow_provider_yandex_conv.hooks.stored import StoredConnection
@@ -167,12 +167,3 @@ class Credentials:
 
 def _metadata_address() -> str:
     return os.environ.get(metadata.ADDRESS_VARIABLE) or metadata.DEFAULT_ADDRESS
-
-
-def is_loopback(url: SplitResult) -> bool:
-    """Whether a URL stays on this machine."""
-    host = url.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -19,6 +19,9 @@ from typing import Any
 from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 
+#: A day in seconds; the operating system's own timers end not far beyond it.
+_MAX_NUMBER = 86_400.0
+
 
 class Extras(dict[str, Any]):
     """The extras of a connection; does not print what it holds."""
@@ -47,8 +50,10 @@ class Field(ABC):
 
         :raises ConfigurationError: the value is not of this kind.
         """
-        if extras.get(self.name) is None or extras[self.name] == "":
+        value = extras.get(self.name)
+        if value is None or (isinstance(value, str) and not value.strip()):
             return None
+        del value  # a traceback may show the locals of this frame
         return self._checked(extras)
 
     def conn_field(self) -> dict[str, Any]:
@@ -173,10 +178,9 @@ class Choice(Field):
         return {"type": ["string", "null"], "enum": list(self.choices)}
 
     def _checked(self, extras: Extras) -> str:
-        value = extras[self.name]
-        if not isinstance(value, str) or value not in self.choices:
-            raise self._wrong(f"one of {', '.join(self.choices)}", value)
-        return value
+        if not isinstance(extras[self.name], str) or extras[self.name] not in self.choices:
+            raise self._wrong(f"one of {', '.join(self.choices)}", extras[self.name])
+        return str(extras[self.name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +203,14 @@ class Number(Field):
         return {"type": ["number", "null"]} | {key: bound for key, bound in bounds.items() if bound is not None}
 
     def _checked(self, extras: Extras) -> float:
-        value = extras[self.name]
-        number = self._parse(value)
+        number = self._parse(extras[self.name])
         too_small = (self.at_least is not None and number < self.at_least) or (
             self.above is not None and number <= self.above
         )
-        if not math.isfinite(number) or too_small:
-            raise self._wrong(self._expected(), value)
+        if number > _MAX_NUMBER:
+            raise self._wrong(f"a number of at most {_MAX_NUMBER:g}", extras[self.name])
+        if math.isnan(number) or too_small:
+            raise self._wrong(self._expected(), extras[self.name])
         return number
 
     def _expected(self) -> str:
@@ -283,13 +288,12 @@ class FlagOrPath(Field):
         return {"type": ["string", "null"]}
 
     def _checked(self, extras: Extras) -> bool | str:
-        value = extras[self.name]
-        flag = _as_bool(value)
+        flag = _as_bool(extras[self.name])
         if flag is not None:
             return flag
-        if not isinstance(value, str) or not Path(value.strip()).exists():
-            raise self._wrong("true, false or the path of an existing file or folder", value)
-        return value.strip()
+        if not isinstance(extras[self.name], str) or not _exists(extras[self.name].strip()):
+            raise self._wrong("true, false or the path of an existing file or folder", extras[self.name])
+        return str(extras[self.name]).strip()
 
 
 class TextMapping(Field):
@@ -308,6 +312,14 @@ class TextMapping(Field):
         if not mapping or not all(isinstance(text, str) for pair in mapping.items() for text in pair):
             raise self._wrong("a JSON object of texts", extras[self.name])
         return mapping
+
+
+def _exists(path: str) -> bool:
+    """Whether there is something at a path; what is too long or too odd for one, such as a pasted token, is not."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _as_bool(value: Any) -> bool | None:
@@ -331,4 +343,5 @@ def _size(value: Any) -> str:
         return f"a text of {len(value)} characters"
     if isinstance(value, list | dict):
         return f"a {type(value).__name__} of {len(value)} entries"
-    return f"the {type(value).__name__} {str(value)[:20]}"
+    text = str(value)
+    return f"the {type(value).__name__} {text}" if len(text) < 10 else f"a {type(value).__name__}"

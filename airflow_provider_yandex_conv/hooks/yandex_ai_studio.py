@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -16,7 +17,12 @@ from airflow_provider_yandex_conv._compat import AirflowNotFoundException, mask_
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import ConfigurationError, NotFoundError, YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import (
+    AmbiguousOutcomeError,
+    ConfigurationError,
+    NotFoundError,
+    YandexAIStudioError,
+)
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.adding import ItemAdder
 from airflow_provider_yandex_conv.hooks.credentials import YANDEXCLOUD_CONN_ID
@@ -43,6 +49,8 @@ class YandexAIStudioHook(BaseHook):
 
     :param yandex_ai_studio_conn_id: id of the Airflow connection.
     :param request_retry: when a request is sent again; replaces what the connection says.
+    :param timeout_connect: seconds to wait for a connection; replaces what the connection says.
+    :param timeout_read: seconds to wait for an answer; replaces what the connection says.
     """
 
     conn_name_attr = "yandex_ai_studio_conn_id"
@@ -55,13 +63,18 @@ class YandexAIStudioHook(BaseHook):
         yandex_ai_studio_conn_id: str = default_conn_name,
         *,
         request_retry: RequestRetry | None = None,
+        timeout_connect: float | None = None,
+        timeout_read: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
         self.request_retry = request_retry
+        self.timeout_connect = timeout_connect
+        self.timeout_read = timeout_read
         self._client: Client | None = None
         self._client_lock = threading.Lock()
+        self._interrupted = False
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -82,7 +95,14 @@ class YandexAIStudioHook(BaseHook):
         with self._client_lock:
             if self._client is None:
                 self._client = self._build_client()
+            if self._interrupted:
+                self._client.interrupt()
             return self._client
+
+    @property
+    def cut_off(self) -> AmbiguousOutcomeError | None:
+        """What is known of the creating request that was last cut off by a time limit of the task or by a signal."""
+        return self._client.cut_off if self._client is not None else None
 
     def create_conversation(
         self,
@@ -279,6 +299,7 @@ class YandexAIStudioHook(BaseHook):
 
     def interrupt(self) -> None:
         """End all waiting and send nothing more. Safe in a signal handler."""
+        self._interrupted = True
         if self._client is not None:
             self._client.interrupt()
 
@@ -289,7 +310,7 @@ class YandexAIStudioHook(BaseHook):
         try:
             client.send(call, retry=RequestRetry(attempts=1))
         except NotFoundError as error:
-            if not error.body.lstrip().startswith("{"):
+            if not error.body.lstrip().startswith("{") or not urlsplit(client.endpoint.base_url).path:
                 return False, f"{client.endpoint.base_url} is no Conversations API: {error}"
         return True, f"{checked} (looked up a conversation that does not exist)"
 
@@ -300,7 +321,9 @@ class YandexAIStudioHook(BaseHook):
         for secret in settings.secrets:
             secret.register(mask_secret)
         return Client(
-            settings.endpoint.with_headers({"User-Agent": _user_agent()}),
+            settings.endpoint.with_headers({"User-Agent": _user_agent()}).with_timeouts(
+                connect=self.timeout_connect, read=self.timeout_read
+            ),
             settings.credential,
             retry=self.request_retry or settings.retry,
             connection_id=self.yandex_ai_studio_conn_id,
@@ -328,7 +351,9 @@ class YandexAIStudioHook(BaseHook):
             return StoredConnection.copy_of(self.get_connection(conn_id))
         except AirflowNotFoundException:
             if conn_id != self.default_conn_name:
-                raise
+                raise ConfigurationError(
+                    f"connection {conn_id!r} is not defined; create it, or set AIRFLOW_CONN_{conn_id.upper()}"
+                ) from None
         borrows = self._find(YANDEXCLOUD_CONN_ID) is not None
         self.log.info(
             "There is no connection %r; using the service account of %s",

@@ -28,6 +28,8 @@ class YandexAIStudioOperator(BaseOperator):
 
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says.
+    :param timeout_connect: seconds to wait for a connection; replaces what the connection says.
+    :param timeout_read: seconds to wait for an answer; replaces what the connection says.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id",)
@@ -38,6 +40,8 @@ class YandexAIStudioOperator(BaseOperator):
         *,
         yandex_ai_studio_conn_id: str = "yandex_ai_studio_default",
         request_retry: RequestRetry | None = None,
+        timeout_connect: float | None = None,
+        timeout_read: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -45,16 +49,28 @@ class YandexAIStudioOperator(BaseOperator):
             raise ConfigurationError(f"request_retry must be a RequestRetry, got {type(request_retry).__name__}")
         self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
         self.request_retry = request_retry
+        self.timeout_connect = timeout_connect
+        self.timeout_read = timeout_read
+        self._told_to_stop = False
 
     @cached_property
     def hook(self) -> YandexAIStudioHook:
         """The hook of this task. It is imported when the task runs, as parsing a DAG does not need it."""
         from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
-        return YandexAIStudioHook(self.yandex_ai_studio_conn_id, request_retry=self.request_retry)
+        hook = YandexAIStudioHook(
+            self.yandex_ai_studio_conn_id,
+            request_retry=self.request_retry,
+            timeout_connect=self.timeout_connect,
+            timeout_read=self.timeout_read,
+        )
+        if self._told_to_stop:
+            hook.interrupt()
+        return hook
 
     def on_kill(self) -> None:
-        """End the waiting of a retry when the task is told to stop."""
+        """End the waiting of a retry when the task is told to stop, and send nothing any more."""
+        self._told_to_stop = True
         if "hook" in self.__dict__:
             self.hook.interrupt()
 

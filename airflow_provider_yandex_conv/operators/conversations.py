@@ -39,7 +39,8 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
         conversation behind; nobody can reach that one, and it costs nothing. ``fail`` fails the task at once, with its
         retries unused, for content of which no forgotten copy may exist.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "metadata", "items")
@@ -78,7 +79,13 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
                 self._warn("Giving up", lost, stamped)
                 if self.on_ambiguous == "recreate":
                     raise
-                raise AirflowFailException(f"{lost} The task is not retried, as on_ambiguous is 'fail'.") from lost
+                raise self._not_retried(lost) from lost
+            except BaseException as stop:
+                # A time limit of the task, or a signal, in the middle of the request: Airflow would retry the task.
+                cut = self.hook.cut_off
+                if cut is None or self.on_ambiguous == "recreate":
+                    raise
+                raise self._not_retried(cut) from stop
         self.log.info("Created conversation %s (request %s)", conversation.id, conversation.request_id)
         self._push(context, conversation)
         return conversation.id
@@ -95,6 +102,10 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
             on_lost=warn if self.on_ambiguous == "recreate" else None,
         )
 
+    @staticmethod
+    def _not_retried(lost: AmbiguousOutcomeError) -> AirflowFailException:
+        return AirflowFailException(f"{lost} The task is not retried, as on_ambiguous is 'fail'.")
+
     def _warn(self, decision: str, lost: AmbiguousOutcomeError, stamped: Mapping[str, str]) -> None:
         self.log.warning(
             "%s: an attempt may have left a conversation behind that nobody can find again (x-client-request-id %s, "
@@ -108,8 +119,13 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
     def _push(self, context: Context, conversation: Conversation) -> None:
         if not self.do_xcom_push:
             return
-        context["ti"].xcom_push(key="conversation", value=conversation.as_dict())
-        context["ti"].xcom_push(key="request_id", value=conversation.request_id)
+        try:
+            context["ti"].xcom_push(key="conversation", value=conversation.as_dict())
+            context["ti"].xcom_push(key="request_id", value=conversation.request_id)
+        except Exception:
+            # The conversation exists: failing here would make a retry of the task create another one.
+            self.log.warning("Conversation %s exists, but not all of it could be pushed to XCom", conversation.id)
+            self.log.debug("Pushing to XCom failed", exc_info=True)
 
 
 class YandexGetConversationOperator(YandexAIStudioOperator):
@@ -120,7 +136,8 @@ class YandexGetConversationOperator(YandexAIStudioOperator):
 
     :param conversation_id: which one. (templated)
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")
@@ -152,7 +169,8 @@ class YandexUpdateConversationOperator(YandexAIStudioOperator):
         the conversation among them. The vendor's endpoint replaces all pairs, so they are read first. False replaces
         all.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "metadata")
@@ -198,7 +216,8 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
         many stay, and the conversation is deleted all the same.
     :param ignore_missing: whether a conversation that is not there is no error.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")

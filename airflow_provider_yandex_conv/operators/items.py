@@ -28,7 +28,8 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
     :param on_ambiguous: ``reconcile`` reads the conversation and sends only what is missing. ``fail`` fails the task at
         once, with its retries unused.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "items")
@@ -79,7 +80,8 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
     :param after: id of the item after which to begin, in that order. (templated)
     :param max_items: how many items at most.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "after")
@@ -126,7 +128,8 @@ class YandexGetConversationItemOperator(YandexAIStudioOperator):
     :param conversation_id: which conversation. (templated)
     :param item_id: which item. (templated)
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "item_id")
@@ -157,7 +160,8 @@ class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
     :param item_id: which item. (templated)
     :param ignore_missing: whether an item that is not there is no error.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
-    :param request_retry: when a request is sent again; replaces what the connection says.
+    :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
+        ``timeout_read``, in seconds.
     """
 
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "item_id")

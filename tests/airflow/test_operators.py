@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 
 import pytest
@@ -71,7 +72,7 @@ def test_nothing_is_pushed_where_the_task_pushes_nothing(emulator, context):
 
 def test_a_stamp_counts_towards_the_limit(emulator, context):
     full = {f"k{n}": "v" for n in range(13)}
-    with pytest.raises(AirflowFailException, match=r"metadata has 17 pairs.*stamp_metadata=False leaves it out"):
+    with pytest.raises(AirflowFailException, match=r"metadata has 17 pairs.*stamp with stamp_metadata=False"):
         create(metadata=full).execute(context)
     create(metadata=full, stamp_metadata=False).execute(context)
     assert len(emulator.requests) == 1
@@ -294,3 +295,88 @@ def test_constructors_read_no_connection(monkeypatch):
 def test_whatever_may_come_from_xcom_is_templated(kind, fields):
     assert set(kind.template_fields) == {"yandex_ai_studio_conn_id", *fields}
     assert set(kind.template_fields_renderers) <= set(kind.template_fields)
+
+
+class Cut(BaseException):
+    """What Airflow raises in the middle of anything when a task's time is up."""
+
+
+@pytest.fixture
+def cut_off():
+    """Raise in the main thread after 0.3 s, as a time limit does."""
+
+    def stop(*_):
+        raise Cut
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.mark.parametrize(("on_ambiguous", "kind"), [("fail", AirflowFailException), ("recreate", Cut)])
+def test_a_request_that_is_cut_off_is_not_passed_over_in_silence(
+    emulator, context, logged, cut_off, on_ambiguous, kind
+):
+    emulator.fail("createConversation", delay=3)
+    with pytest.raises(kind):
+        create(on_ambiguous=on_ambiguous).execute(context)
+    (sent,) = emulator.requests
+    assert len(emulator.conversations) == 1
+    text = logged()
+    assert "create conversation: the request was cut off by Cut (connection yandex_ai_studio_default, " in text
+    assert f"x-client-request-id {sent.headers['x-client-request-id']}). It may have been applied" in text
+
+
+def test_a_task_that_was_told_to_stop_before_its_first_request_sends_none(emulator, context):
+    operator = create()
+    operator.on_kill()
+    with pytest.raises(errors.InterruptedCallError):
+        operator.execute(context)
+    assert emulator.requests == []
+
+
+def test_a_conversation_that_exists_is_returned_though_xcom_fails(emulator, context, logged):
+    def fail(**_):
+        raise RuntimeError("no database")
+
+    context["ti"].xcom_push = fail
+    conversation_id = create().execute(context)
+    assert [one["id"] for one in emulator.conversations] == [conversation_id]
+    assert f"Conversation {conversation_id} exists, but not all of it could be pushed to XCom" in logged()
+
+
+def test_an_operator_uses_the_connection_it_is_given(emulator, context, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", emulator.connection(folder_id="b1g-other"))
+    create(yandex_ai_studio_conn_id="other").execute(context)
+    assert emulator.requests[0].headers["openai-project"] == "b1g-other"
+
+
+def test_timeouts_of_an_operator_come_before_those_of_the_connection(emulator, context, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", emulator.connection(timeout_read=20))
+    emulator.fail("getConversation", delay=5, times=None)
+    with pytest.raises(errors.APITimeoutError, match=r"no whole answer .* in 0\.1 s"):
+        YandexGetConversationOperator(
+            task_id="t", conversation_id="c", timeout_read=0.1, request_retry=RequestRetry(attempts=1)
+        ).execute(context)
+    operator = YandexGetConversationOperator(task_id="t", conversation_id="c", timeout_connect=0.3)
+    assert operator.hook.get_conn().endpoint.timeout_connect == 0.3
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "1", True, 1e10])
+def test_a_timeout_that_is_none_is_refused_before_any_request(emulator, context, timeout):
+    with pytest.raises(AirflowFailException, match="timeout_read must be a number greater than 0"):
+        YandexGetConversationOperator(task_id="t", conversation_id="c", timeout_read=timeout).execute(context)
+    assert emulator.requests == []
+
+
+def test_a_connection_that_is_not_defined_fails_the_task_for_good(context):
+    with pytest.raises(AirflowFailException, match="connection 'nowhere' is not defined"):
+        create(yandex_ai_studio_conn_id="nowhere").execute(context)
+
+
+def test_bad_metadata_of_an_update_costs_no_request(emulator, context):
+    with pytest.raises(AirflowFailException, match="metadata key"):
+        YandexUpdateConversationOperator(task_id="t", conversation_id="c", metadata={"k": 1}).execute(context)
+    assert emulator.requests == []

@@ -121,7 +121,9 @@ def test_an_interruption_after_a_lost_attempt_does_not_claim_that_nothing_was_ch
     client = make_client(retry=RequestRetry(wait_initial=0))
     with pytest.raises(errors.InterruptedCallError) as raised:
         client.send(conversations.create(), on_lost=lambda lost: client.interrupt())
-    assert raised.value.applied is None
+    (sent,) = emulator.requests
+    assert raised.value.lost_client_request_ids == (sent.headers["x-client-request-id"],)
+    assert "An earlier attempt may have been applied" in str(raised.value)
     assert len(emulator.conversations) == 1
 
 

@@ -119,6 +119,7 @@ def test_items_are_stored_as_lists_of_parts(call):
         {"items": [{"role": "user", "content": 1}]},
         {"items": ["x"]},
         {"items": "x"},
+        {"items": [{"role": [], "content": "x"}]},
         [],
     ],
 )
@@ -126,6 +127,14 @@ def test_what_the_vendor_does_not_allow_is_refused(emulator, call, body):
     status, error = call("POST", "/conversations", body)
     assert (status, set(error["error"])) == (400, {"message", "type", "param", "code"})
     assert emulator.conversations == []
+
+
+@pytest.mark.parametrize("body", [b'{"metadata": {"a": "\\ud800"}}', b'{"items": [NaN]}', b"{", b"[" * 100_000])
+def test_what_cannot_be_sent_back_is_not_stored(emulator, body):
+    assert requests.post(f"{emulator.base_url}/conversations", data=body, timeout=5).status_code == 400
+    assert emulator.conversations == []
+    control = emulator.base_url.removesuffix("/v1") + "/_emulator"
+    assert requests.get(f"{control}/requests", timeout=5).status_code == 200
 
 
 def test_an_update_without_metadata_and_items_without_items_are_refused(call, thread_of_five):
@@ -141,7 +150,8 @@ def test_an_unknown_route_gets_an_answer_that_a_person_can_read(emulator, call):
     assert error["error"]["message"].startswith(
         "The emulator has no route GET /v1/models. It serves: POST /v1/conversations, GET /v1/conversations/"
     )
-    assert [request.operation for request in emulator.requests] == [None, None]
+    assert call("POST", "/conversations/", {}, allow_redirects=False)[0] == 404
+    assert [request.operation for request in emulator.requests] == [None, None, None]
 
 
 def test_a_key_and_a_folder_are_checked():
@@ -207,6 +217,8 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
         {"operation": "create"},
         {"times": "two"},
         {"status": True},
+        {"status": 99},
+        {"headers": {"x": 1}},
         [],
     ):
         assert requests.post(f"{control}/faults", json=bad, timeout=5).status_code == 400

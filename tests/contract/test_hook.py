@@ -190,3 +190,27 @@ def test_a_connection_test_is_not_repeated(emulator, hook):
     emulator.fail("getConversation", status=503, times=None)
     assert hook.test_connection()[0] is False
     assert len(emulator.requests) == 1
+
+
+def test_a_connection_that_is_not_defined_is_said_so(monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_NOWHERE", raising=False)
+    with pytest.raises(errors.ConfigurationError, match="connection 'nowhere' is not defined; create it, or set"):
+        YandexAIStudioHook("nowhere").create_conversation()
+
+
+def test_a_hook_that_was_interrupted_before_it_was_used_sends_nothing(emulator, hook):
+    hook.interrupt()
+    with pytest.raises(errors.InterruptedCallError):
+        hook.create_conversation()
+    assert emulator.requests == []
+
+
+def test_a_host_without_its_version_is_no_api(emulator, connect):
+    works, message = connect(host=emulator.base_url.removesuffix("/v1"), extra={"auth_type": "none"}).test_connection()
+    assert (works, "is no Conversations API" in message) == (False, True)
+
+
+def test_a_key_is_checked_on_unknown_routes_too(connect):
+    with Emulator(api_key=KEY) as server:
+        host = server.base_url.removesuffix("/v1")
+        assert "HTTP 401" in connect(host=host, password="AQVN-wrong").test_connection()[1]

@@ -83,7 +83,7 @@ def test_every_extra_has_an_effect(tmp_path):
     assert settings.unknown_extras == ()
 
 
-@pytest.mark.parametrize("unset", [None, ""])
+@pytest.mark.parametrize("unset", [None, "", " "])
 def test_null_and_empty_mean_unset(unset):
     """A form stores every field that was left empty."""
     left_empty = dict.fromkeys((field.name for field in FIELDS), unset)
@@ -123,15 +123,17 @@ def test_values_that_a_form_stored_as_text_are_read():
         ({"folder_id": 7}, "extra 'folder_id' must be a text, got the int 7"),
         ({"timeout_read": 0}, "extra 'timeout_read' must be a number greater than 0, got the int 0"),
         ({"timeout_read": "soon"}, "extra 'timeout_read' must be a number greater than 0, got a text of 4 characters"),
+        ({"timeout_read": 1e10}, "extra 'timeout_read' must be a number of at most 86400, got a float"),
+        ({"verify": KEY * 40}, "extra 'verify' must be true, false or the path of an existing file or folder"),
         ({"timeout_read": True}, "extra 'timeout_read' must be a number greater than 0, got the bool True"),
         (
             {"timeout_connect": "inf"},
-            "extra 'timeout_connect' must be a number greater than 0, got a text of 3 characters",
+            "extra 'timeout_connect' must be a number of at most 86400, got a text of 3 characters",
         ),
         ({"retry_attempts": 1.5}, "extra 'retry_attempts' must be a whole number of at least 1, got the float 1.5"),
         ({"retry_attempts": 0}, "extra 'retry_attempts' must be a whole number of at least 1, got the int 0"),
         ({"retry_wait_max": -1}, "extra 'retry_wait_max' must be a number of at least 0, got the int -1"),
-        ({"retry_timeout": []}, "extra 'retry_timeout' must be a number of at least 0, got a list of 0 entries"),
+        ({"retry_timeout": []}, "extra 'retry_timeout' must be a number greater than 0, got a list of 0 entries"),
         ({"verify": "/no/such/ca.pem"}, "extra 'verify' must be true, false or the path of an existing file or folder"),
         ({"verify": 1}, "extra 'verify' must be true, false or the path of an existing file or folder, got the int 1"),
         ({"proxies": "http://p"}, "extra 'proxies' must be a JSON object of texts, got a text of 8 characters"),

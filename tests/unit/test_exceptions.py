@@ -121,11 +121,6 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
             "create conversation: told to stop before attempt 2. Nothing was changed. A retry of the task may succeed.",
         ),
-        (
-            errors.InterruptedCallError("create conversation: told to stop before attempt 3", applied=None),
-            "create conversation: told to stop before attempt 3. Whether the request was applied is unknown. "
-            "A retry of the task may succeed.",
-        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -160,6 +155,15 @@ def test_an_error_names_the_connection_that_was_used():
     error = errors.AuthenticationError("get conversation: HTTP 401 Unauthorized: no", status=401, request_id="r1")
     error.connection_id = "studio"
     assert str(error).startswith("get conversation: HTTP 401 Unauthorized: no (connection studio, x-request-id r1). ")
+
+
+def test_an_error_after_a_lost_attempt_does_not_claim_that_nothing_was_changed():
+    error = errors.InterruptedCallError("create conversation: told to stop before attempt 3")
+    error.lost_client_request_ids = ("c1", "c2")
+    assert str(error) == (
+        "create conversation: told to stop before attempt 3. The last attempt changed nothing. An earlier attempt may "
+        "have been applied, and cannot be found again: x-client-request-id c1, c2. A retry of the task may succeed."
+    )
 
 
 def test_an_error_in_the_middle_says_what_was_stored_before():
