@@ -49,12 +49,14 @@ class Endpoint:
 
         :raises ConfigurationError: one is no number greater than 0.
         """
-        given = {"timeout_connect": connect, "timeout_read": read}
-        for name, seconds in given.items():
-            wrong = isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _MAX_TIMEOUT
-            if seconds is not None and wrong:
+        for name, seconds in (("timeout_connect", connect), ("timeout_read", read)):
+            if seconds is not None and not _is_timeout(seconds):
                 raise ConfigurationError(f"{name} must be a number greater than 0 and at most {_MAX_TIMEOUT:g}")
-        return replace(self, **{name: seconds for name, seconds in given.items() if seconds is not None})
+        return replace(
+            self,
+            timeout_connect=self.timeout_connect if connect is None else connect,
+            timeout_read=self.timeout_read if read is None else read,
+        )
 
     @property
     def is_local(self) -> bool:
@@ -65,6 +67,10 @@ class Endpoint:
     def secrets(self) -> tuple[Secret, ...]:
         """The passwords of proxies, as written and as sent: a proxy may hand back what it refuses."""
         return tuple(secret for url in (self.proxies or {}).values() for secret in _secrets_in_url(url))
+
+
+def _is_timeout(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= _MAX_TIMEOUT
 
 
 def is_loopback(url: SplitResult) -> bool:
