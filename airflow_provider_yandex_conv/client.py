@@ -17,7 +17,7 @@ import tenacity
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.api.wire import Call, Safety, T
 from airflow_provider_yandex_conv.auth.credential import Authorization, Credential, TokenSource
-from airflow_provider_yandex_conv.auth.secret import secrets_in
+from airflow_provider_yandex_conv.auth.secret import Mask, secrets_in
 from airflow_provider_yandex_conv.auth.token import Token
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import (
@@ -72,7 +72,7 @@ class Client:
         retry: RequestRetry | None = None,
         connection_id: str | None = None,
         log: Log | None = None,
-        mask: Callable[[str], Any] = lambda _: None,
+        mask: Mask = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.endpoint = endpoint

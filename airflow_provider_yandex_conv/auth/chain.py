@@ -34,9 +34,9 @@ class Chain(TokenSource):
         return self.source.description
 
     @property
-    def url(self) -> str:
-        """Where tokens are asked for."""
-        return self.source.url
+    def network_url(self) -> str | None:
+        """As that of the way."""
+        return self.source.network_url
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

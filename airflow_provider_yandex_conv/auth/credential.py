@@ -38,9 +38,9 @@ class TokenSource(ABC):
         """What its token is, for people: ``IAM token of the metadata service``. Never a secret."""
 
     @property
-    @abstractmethod
-    def url(self) -> str:
-        """Where tokens are asked for."""
+    def network_url(self) -> str | None:
+        """Where tokens are asked for over a network; None for a service on this machine's own link."""
+        return None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

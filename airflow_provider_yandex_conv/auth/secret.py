@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11 on
 
 
+#: Keeps a list of texts out of logs, as Airflow's ``mask_secret`` does.
+Mask = Callable[[Any], Any]
+
 #: The shortest line of a private key that is masked by itself: shorter ones may be parts of innocent words.
 _MIN_LINE = 16
 
@@ -54,12 +57,9 @@ class Secret:
             text = text.replace(form.encode(), b"***") if isinstance(text, bytes) else text.replace(form, "***")
         return text
 
-    def register(self, mask: Callable[[str], Any]) -> None:
+    def register(self, mask: Mask) -> None:
         """Have it masked in logs; a text of several lines line by line as well, as each is logged by itself."""
-        mask(self._value)
-        for line in self._value.splitlines()[1:-1]:
-            if len(line) >= _MIN_LINE:
-                mask(line)
+        mask([self._value, *(line for line in self._value.splitlines()[1:-1] if len(line) >= _MIN_LINE)])
 
     def __len__(self) -> int:
         return len(self._value)

@@ -92,7 +92,7 @@ class ServiceAccount(TokenSource):
         return f"IAM token of service account {self.key.service_account_id}"
 
     @property
-    def url(self) -> str:
+    def network_url(self) -> str:
         """Where tokens are asked for."""
         return self.iam_url
 

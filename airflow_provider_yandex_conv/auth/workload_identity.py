@@ -39,7 +39,7 @@ class WorkloadIdentity(TokenSource):
         return f"IAM token of service account {self.service_account_id} by workload identity"
 
     @property
-    def url(self) -> str:
+    def network_url(self) -> str:
         """Where tokens are asked for."""
         return self.exchange_url
 

@@ -15,7 +15,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.credential import Credential, TokenSource
-from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.auth.secret import Secret
 from airflow_provider_yandex_conv.auth.service_account import IAM_URL
 from airflow_provider_yandex_conv.auth.workload_identity import EXCHANGE_URL
@@ -165,7 +164,7 @@ class Settings:
     def exposing_urls(self) -> tuple[str, ...]:
         """The URLs to which a credential would cross a network unencrypted."""
         if isinstance(self.credential, TokenSource):
-            urls = [self.endpoint.base_url, *([] if isinstance(self.credential, Metadata) else [self.credential.url])]
+            urls = [self.endpoint.base_url, self.credential.network_url or ""]
         else:
             urls = [] if self.credential.secret is None else [self.endpoint.base_url]
         return tuple(url for url in urls if urlsplit(url).scheme == "http" and not is_loopback(urlsplit(url)))

@@ -47,7 +47,8 @@ class YandexAIStudioHook(BaseHook):
     Nothing is read, imported or sent before the first call. The documentation of the vendor is at
     https://yandex.cloud/en/docs/ai-studio/conversations/.
 
-    :param yandex_ai_studio_conn_id: id of the Airflow connection.
+    :param yandex_ai_studio_conn_id: id of the Airflow connection. The default one need not exist: in its place the
+        connection ``yandexcloud_default`` is borrowed, or else the metadata service is asked.
     :param request_retry: when a request is sent again; replaces what the connection says.
     :param timeout_connect: seconds to wait for a connection; replaces what the connection says.
     :param timeout_read: seconds to wait for an answer; replaces what the connection says.

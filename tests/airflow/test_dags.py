@@ -106,6 +106,16 @@ def test_a_retry_of_the_task_mends_what_it_can(run_dag, emulator):
     assert outcome.xcom("create") == emulator.conversations[0]["id"]
 
 
+@pytest.mark.parametrize(("status", "tries"), [(401, 1), (503, 2)], ids=["for good", "for a while"])
+def test_a_task_without_a_token_is_retried_only_where_that_can_help(run_dag, monkeypatch, emulator, status, tries):
+    monkeypatch.setenv("YC_METADATA_ADDR", emulator.metadata_address)
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", emulator.connection(auth_type="metadata"))
+    emulator.fail("getMetadataToken", status=status, times=3)  # all attempts of the first try
+    outcome = run_dag("creating_or_fail")
+    assert (outcome.state, outcome.tries("create")) == ("failed" if tries == 1 else "success", tries)
+    assert len(emulator.conversations) == tries - 1
+
+
 def test_a_mapped_create_makes_one_conversation_per_item(run_dag, emulator):
     outcome = run_dag("creating_mapped")
     assert outcome.state == "success"

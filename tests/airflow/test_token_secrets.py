@@ -233,11 +233,11 @@ def test_airflow_masks_what_comes_into_being(echo, ways, connect, key, tmp_path)
     hook = YandexAIStudioHook()
     hook.test_connection()
     for secret in ("t1.masked-10", PASSWORD, *lines_of(key)):
-        assert redact(f"a {secret} b") == "a *** b"
+        assert secret not in redact(f"a {secret} b")  # Airflow 2 also masks the passwords of one letter of other tests
     (tmp_path / "subject").write_text("masked-subject-11")
     connect("workload_identity", **ways["workload_identity"])
     YandexAIStudioHook().test_connection()
-    assert redact("a masked-subject-11 b") == "a *** b"
+    assert "masked-subject-11" not in redact("a masked-subject-11 b")
 
 
 def test_no_credential_can_be_pickled(connect, ways):

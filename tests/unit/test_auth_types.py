@@ -379,14 +379,15 @@ def test_a_token_service_over_plain_http_is_known():
     extras = {"auth_type": "service_account", "service_account_key": KEY}
     assert parse(stored(**extras, iam_url="http://iam.example/t")).exposing_urls == ("http://iam.example/t",)
     assert parse(stored(**extras, host="http://ai.example")).exposing_urls == ("http://ai.example",)
-    assert parse(stored(auth_type="metadata")).exposing_urls == ()
+    for auth_type in ("metadata", "chain"):
+        assert parse(stored(auth_type=auth_type)).exposing_urls == ()
 
 
 def test_secrets_are_known_so_that_they_can_be_masked():
     masked = []
     proxies = {"https": "http://u:planted-proxy@proxy:1", "http": "http://[", "no": "http://u:pw@proxy"}
     for secret in parse(stored(auth_type="chain", service_account_key=KEY, proxies=proxies)).secrets:
-        secret.register(masked.append)
+        secret.register(masked.extend)
     assert BODY in masked
     assert PEM.strip() in masked
     assert "planted-proxy" in masked
