@@ -65,6 +65,12 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
                 if error.stored_item_ids:
                     raise AirflowFailException(str(error)) from error
                 raise
+            except BaseException as stop:
+                # A time limit of the task, or a signal, in the middle of the request: Airflow would retry the task.
+                cut = self.hook.cut_off
+                if cut is None:
+                    raise
+                raise AirflowFailException(f"{cut} The task is not retried, as that may store items again.") from stop
         self.log.info("Added %d items to conversation %s", len(stored), self.conversation_id)
         return [item.id for item in stored]
 

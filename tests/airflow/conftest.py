@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +25,24 @@ def context():
         xcom_push=lambda *, key, value: pushed.__setitem__(key, value),
     )
     return {"ti": ti, "pushed": pushed}
+
+
+class Cut(BaseException):
+    """What Airflow raises in the middle of anything when a task's time is up."""
+
+
+@pytest.fixture
+def cut_off():
+    """Raise in the main thread after 0.3 s, as a time limit does; return what is raised."""
+
+    def stop(*_):
+        raise Cut
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    yield Cut
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,14 @@ def test_adding_that_fails_in_the_middle_fails_for_good(emulator, context, conve
     assert len(texts(emulator)) == 20
 
 
+def test_adding_that_is_cut_off_fails_for_good(emulator, context, conversation_id, cut_off, logged):
+    emulator.fail(ADD, delay=3)
+    with pytest.raises(AirflowFailException, match="The task is not retried, as that may store items again"):
+        operate(YandexAddConversationItemsOperator, context, conversation_id, items=said("a"))
+    assert texts(emulator) == ["a"]
+    assert "add items: the request was cut off by Cut" in logged()
+
+
 def test_adding_that_stored_nothing_is_left_to_the_retries_of_the_task(emulator, context, conversation_id):
     emulator.fail(ADD, status=429, headers={"Retry-After": "3600"})
     with pytest.raises(errors.RateLimitError):

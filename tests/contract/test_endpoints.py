@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from test_faults import CREATING, REPEATABLE
-from test_transport import CALLS
 
 from airflow_provider_yandex_conv.api import conversations, items
 from airflow_provider_yandex_conv.api.wire import Response
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS
+from call_table import CALLS, CREATING, REPEATABLE
 
 SAMPLES = {
     file.stem: json.loads(file.read_text()) for file in (Path(__file__).parent.parent / "samples").glob("*.json")

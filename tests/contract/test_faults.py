@@ -12,29 +12,8 @@ import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations, items
+from call_table import CREATING, REPEATABLE
 from fault_table import FINAL, LOST, REFUSED
-
-#: The calls that leave the same state when they are repeated, by the vendor's name: how to build one for a conversation
-#: and an item, what metadata is stored then, and how many items.
-REPEATABLE = {
-    "getConversation": (lambda conversation_id, _: conversations.get(conversation_id), [{"a": "b"}], 1),
-    "updateConversation": (
-        lambda conversation_id, _: conversations.update(conversation_id, metadata={"c": "d"}),
-        [{"c": "d"}],
-        1,
-    ),
-    "deleteConversation": (lambda conversation_id, _: conversations.delete(conversation_id), [], 0),
-    "listConversationItems": (lambda conversation_id, _: items.list_page(conversation_id), [{"a": "b"}], 1),
-    "getConversationItem": (items.get, [{"a": "b"}], 1),
-    "deleteConversationItem": (items.delete, [{"a": "b"}], 0),
-}
-#: The calls that store something anew when they are repeated.
-CREATING = {
-    "createConversation": lambda conversation_id: conversations.create(metadata={"new": "one"}),
-    "createConversationItems": lambda conversation_id: items.create(
-        conversation_id, [{"role": "user", "content": "x"}]
-    ),
-}
 
 
 def stored(emulator):

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
-from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api import conversations, items
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.client import Client
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.endpoint import Endpoint
+from call_table import CREATING, REPEATABLE
 
 FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
 LIFE = 43200
@@ -41,6 +42,10 @@ def operations(server):
 
 def count(server, operation):
     return operations(server).count(operation)
+
+
+def stored_things(server):
+    return len(server.conversations) + sum(len(one["items"]) for one in server.conversations)
 
 
 class TestExpiry:
@@ -106,20 +111,30 @@ class TestRefusal:
         assert operations(server) == ["getMetadataToken", "createConversation"] * 2
         assert [one["id"] for one in server.conversations] == [created.id]
 
-    @pytest.mark.parametrize(
-        ("operation", "build"),
-        [
-            ("getConversation", conversations.get),
-            ("updateConversation", lambda conversation_id: conversations.update(conversation_id, metadata={"a": "b"})),
-            ("deleteConversation", conversations.delete),
-        ],
-    )
-    def test_every_call_is_sent_again(self, server, make_client, operation, build):
+    @pytest.mark.parametrize("operation", [*REPEATABLE, *CREATING])
+    def test_every_call_is_sent_again_once(self, server, make_client, operation):
         client = make_client()
-        created = client.send(conversations.create())
+        created = client.send(conversations.create(items=[{"role": "user", "content": "Hello"}]))
+        (item,) = client.send(items.list_page(created.id)).items
+        before = stored_things(server)
+
+        def call():
+            return (
+                CREATING[operation](created.id)
+                if operation in CREATING
+                else REPEATABLE[operation][0](created.id, item.id)
+            )
+
+        server.reset_requests()
         server.fail(operation, status=401)
-        assert client.send(build(created.id)).id == created.id
-        assert operations(server)[2:] == [operation, "getMetadataToken", operation]
+        client.send(call())
+        assert operations(server) == [operation, "getMetadataToken", operation]
+        assert stored_things(server) - before <= 1
+
+        server.fail(operation, status=401, times=None)
+        with pytest.raises(errors.AuthenticationError):
+            client.send(call())
+        assert operations(server)[3:] == [operation]  # a token that is a moment old is not what is wrong
 
     def test_a_token_that_expired_by_the_clock_of_the_server_only_is_replaced(self, server, make_client, clock):
         client = make_client(clock=time.time)

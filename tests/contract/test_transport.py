@@ -12,9 +12,10 @@ import threading
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
-from airflow_provider_yandex_conv.api import conversations, items
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.auth.api_key import APIKey
 from airflow_provider_yandex_conv.auth.secret import Secret
+from call_table import CALLS
 
 KEY = "AQVN-planted-2"
 
@@ -42,16 +43,6 @@ def full_port():
             one.close()
 
 
-CALLS = {
-    "createConversation": conversations.create(),
-    "getConversation": conversations.get("c1"),
-    "updateConversation": conversations.update("c1", metadata={}),
-    "deleteConversation": conversations.delete("c1"),
-    "createConversationItems": items.create("c1", [{"role": "user", "content": "x"}]),
-    "listConversationItems": items.list_page("c1"),
-    "getConversationItem": items.get("c1", "i1"),
-    "deleteConversationItem": items.delete("c1", "i1"),
-}
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
