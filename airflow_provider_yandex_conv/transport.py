@@ -143,9 +143,6 @@ class Transport:
             **settings,  # type: ignore[arg-type]  # as requests itself hands them on
         ) as answer:
             body = _read_whole(answer.raw, deadline=time.monotonic() + timeouts[1])
-        if answer.status_code < 200:
-            self._session.close()  # the final answer is still to come on that connection, and belongs to no other call
-            raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status_code}")
         return Response(
             status=answer.status_code,
             headers={name.lower(): _redact(value, secrets) for name, value in answer.headers.items()},
@@ -303,6 +300,14 @@ class _WatchedHTTPConnection(HTTPConnection):
         if self._established:
             _watch.get().sent = True
         super().send(data)
+
+    def getresponse(self) -> urllib3.HTTPResponse:
+        """Refuse an interim answer: the final one would be taken for that of the next request on the connection."""
+        answer = super().getresponse()
+        if answer.status < 200:
+            self.close()
+            raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status}")
+        return answer
 
 
 class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
