@@ -301,10 +301,11 @@ class _WatchedHTTPConnection(HTTPConnection):
             _watch.get().sent = True
         super().send(data)
 
-    def getresponse(self) -> urllib3.HTTPResponse:
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
         """Refuse an interim answer: the final one would be taken for that of the next request on the connection."""
         answer = super().getresponse()
         if answer.status < 200:
+            answer.close()
             self.close()
             raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status}")
         return answer
