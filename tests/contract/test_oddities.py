@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -26,7 +26,7 @@ def answering(*answers):
             left = list(answers)
             while left:
                 connection, _ = server.accept()
-                with connection:
+                with connection, suppress(ConnectionError):
                     while left:
                         request = connection.recv(65536)
                         if not request:
