@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from contextlib import contextmanager, suppress
@@ -28,7 +29,7 @@ def answering(*answers):
                 connection, _ = server.accept()
                 with connection, suppress(ConnectionError):
                     while left:
-                        request = connection.recv(65536)
+                        request = whole_request(connection)
                         if not request:
                             break
                         seen.append(request)
@@ -37,6 +38,15 @@ def answering(*answers):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield server.getsockname()[1], seen
+
+
+def whole_request(connection):
+    """Return the head of a request, once its body has come as well; empty where the connection has ended."""
+    with connection.makefile("rb") as stream:
+        head = b"".join(iter(stream.readline, b"\r\n")) if stream.peek(1) else b""
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        stream.read(int(length[1]) if length else 0)
+    return head
 
 
 def answer(status, body=b"{}", **headers):
