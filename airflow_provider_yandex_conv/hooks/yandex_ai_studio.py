@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from airflow_provider_yandex_conv.hooks.unsupported import check_removed, not_fo
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Conversation, Item
+    from airflow_provider_yandex_conv.api.wire import Call
     from airflow_provider_yandex_conv.client import Client, LostAttemptCallback
 
 #: An id of a likely form that no conversation has.
@@ -172,18 +173,12 @@ class YandexAIStudioHook(BaseHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
-        is_there = partial(self._is_conversation, conversation_id)
-        call = conversations.delete(conversation_id)
-        try:
-            with not_found_or_not_offered(is_there):
-                if self.get_conn().send(call) is call.if_gone:
-                    check_removed(call.name, is_there)
-        except NotFoundError:
-            if not ignore_missing:
-                raise
-            self.log.info("Conversation %s is not there; nothing to delete", conversation_id)
-            return False
-        return True
+        return self._delete(
+            f"Conversation {conversation_id}",
+            conversations.delete(conversation_id),
+            partial(self._is_conversation, conversation_id),
+            ignore_missing=ignore_missing,
+        )
 
     def add_items(
         self,
@@ -266,8 +261,15 @@ class YandexAIStudioHook(BaseHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
-        is_there = partial(self._is_item, conversation_id, item_id)
-        call = items_api.delete(conversation_id, item_id)
+        return self._delete(
+            f"Item {item_id}",
+            items_api.delete(conversation_id, item_id),
+            partial(self._is_item, conversation_id, item_id),
+            ignore_missing=ignore_missing,
+        )
+
+    def _delete(self, thing: str, call: Call[Any], is_there: Callable[[], bool], *, ignore_missing: bool) -> bool:
+        """Send a delete; return whether it, or an earlier attempt of it, removed something."""
         try:
             with not_found_or_not_offered(is_there):
                 if self.get_conn().send(call) is call.if_gone:
@@ -275,7 +277,7 @@ class YandexAIStudioHook(BaseHook):
         except NotFoundError:
             if not ignore_missing:
                 raise
-            self.log.info("Item %s is not there; nothing to delete", item_id)
+            self.log.info("%s is not there; nothing to delete", thing)
             return False
         return True
 
