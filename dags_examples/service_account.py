@@ -23,6 +23,7 @@ from airflow.providers.common.compat.sdk import DAG  # in a DAG for Airflow 3 on
 
 from airflow_provider_yandex_conv.operators.conversations import (
     YandexCreateConversationOperator,
+    YandexDeleteConversationOperator,
     YandexGetConversationOperator,
 )
 
@@ -35,4 +36,6 @@ with DAG(
     tags=["yandex-ai-studio"],
 ):
     create = YandexCreateConversationOperator(task_id="create", metadata={"run": "{{ run_id }}"})
-    YandexGetConversationOperator(task_id="read", conversation_id=create.output)
+    read = YandexGetConversationOperator(task_id="read", conversation_id=create.output)
+    delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
+    read >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)

@@ -70,14 +70,17 @@ def test_the_example_with_a_service_account_needs_no_api_key(run_dag, monkeypatc
         stored = {"conn_type": "yandex_ai_studio", "host": server.base_url, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_SERVICE_ACCOUNT", json.dumps(stored))
         outcome = run_dag("service_account")
-        assert outcome.states() == {"create": "success", "read": "success"}
-        (stored,) = server.conversations
+        assert outcome.states() == {"create": "success", "read": "success", "delete": "success"}
+        assert server.conversations == []
+        (stored,) = server.deleted_conversations
         assert outcome.xcom("create") == outcome.xcom("read")["id"] == stored["id"]
         assert [request.operation for request in server.requests] == [
             "createIamToken",
             "createConversation",
             "createIamToken",  # each task has a hook of its own
             "getConversation",
+            "createIamToken",
+            "deleteConversation",
         ]
 
 
