@@ -16,7 +16,7 @@ _MIN_PASSWORD = 5
 
 
 #: A day in seconds; the operating system's own timers end not far beyond it.
-_MAX_TIMEOUT = 86_400.0
+MAX_TIMEOUT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class Endpoint:
         """
         for name, seconds in (("timeout_connect", connect), ("timeout_read", read)):
             if seconds is not None and not _is_timeout(seconds):
-                raise ConfigurationError(f"{name} must be a number greater than 0 and at most {_MAX_TIMEOUT:g}")
+                raise ConfigurationError(f"{name} must be a number greater than 0 and at most {MAX_TIMEOUT:g}")
         return replace(
             self,
             timeout_connect=self.timeout_connect if connect is None else connect,
@@ -70,7 +70,7 @@ class Endpoint:
 
 
 def _is_timeout(seconds: object) -> bool:
-    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= _MAX_TIMEOUT
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 < seconds <= MAX_TIMEOUT
 
 
 def is_loopback(url: SplitResult) -> bool:

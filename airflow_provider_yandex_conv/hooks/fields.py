@@ -17,10 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject
+from airflow_provider_yandex_conv.endpoint import MAX_TIMEOUT
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
-
-#: A day in seconds; the operating system's own timers end not far beyond it.
-_MAX_NUMBER = 86_400.0
 
 
 class Extras(dict[str, Any]):
@@ -207,8 +205,8 @@ class Number(Field):
         too_small = (self.at_least is not None and number < self.at_least) or (
             self.above is not None and number <= self.above
         )
-        if number > _MAX_NUMBER:
-            raise self._wrong(f"a number of at most {_MAX_NUMBER:g}", extras[self.name])
+        if number > MAX_TIMEOUT:
+            raise self._wrong(f"a number of at most {MAX_TIMEOUT:g}", extras[self.name])
         if math.isnan(number) or too_small:
             raise self._wrong(self._expected(), extras[self.name])
         return number
