@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError, YandexAIStudioError
+from airflow_provider_yandex_conv.hooks.listing import iterate
+
+if TYPE_CHECKING:
+    from airflow_provider_yandex_conv.client import Client
+
+#: How many of the newest items are looked through to tell a missing item from a missing endpoint.
+_LOOKED_THROUGH_ITEMS = 1000
 
 
 @contextmanager
@@ -40,6 +49,18 @@ def check_removed(name: str, is_there: Callable[[], bool]) -> None:
     """
     if _can_be_read(is_there):
         raise UnsupportedEndpointError(f"{name}: HTTP 404 Not Found, although it can be read", status=404)
+
+
+def is_conversation(client: Client, conversation_id: str) -> bool:
+    """Tell whether there is such a conversation, or raise ``NotFoundError``."""
+    client.send(conversations.get(conversation_id))
+    return True
+
+
+def is_item(client: Client, conversation_id: str, item_id: str) -> bool:
+    """Tell whether an item is among the newest of a conversation."""
+    newest = iterate(client, conversation_id, order="desc", limit=_LOOKED_THROUGH_ITEMS)
+    return any(item.id == item_id for item in newest)
 
 
 def _can_be_read(is_there: Callable[[], bool]) -> bool:

@@ -13,7 +13,7 @@ from airflow_provider_yandex_conv.operators import conversations, items
 METHODS = {
     name: method
     for name, method in inspect.getmembers(YandexAIStudioHook, inspect.isfunction)
-    if not name.startswith("_") and method.__qualname__.startswith("YandexAIStudioHook.")
+    if not name.startswith("_") and method.__module__.startswith("airflow_provider_yandex_conv.")
 }
 ENDPOINTS = [name for name in METHODS if re.search(r"conversation|item", name) and not name.startswith("get_conn")]
 OPERATORS = [
