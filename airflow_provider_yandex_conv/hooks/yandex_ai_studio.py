@@ -33,7 +33,8 @@ from airflow_provider_yandex_conv.hooks.unsupported import check_removed, not_fo
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Conversation, Item
     from airflow_provider_yandex_conv.api.wire import Call
-    from airflow_provider_yandex_conv.client import Client, LostAttemptCallback
+    from airflow_provider_yandex_conv.client import Client
+    from airflow_provider_yandex_conv.sending import AttemptJournal, LostAttemptCallback
 
 #: An id of a likely form that no conversation has.
 _NO_CONVERSATION_ID = "00000000-0000-0000-0000-000000000000"
@@ -112,6 +113,7 @@ class YandexAIStudioHook(BaseHook):
         metadata: Mapping[str, str] | None = None,
         items: Sequence[Mapping[str, Any]] | None = None,
         on_lost: LostAttemptCallback | None = None,
+        journal: AttemptJournal | None = None,
     ) -> Conversation:
         """
         Create a conversation.
@@ -124,11 +126,13 @@ class YandexAIStudioHook(BaseHook):
         :param items: at most 20 objects, such as ``{"role": "user", "content": "Hello"}``.
         :param on_lost: allows another attempt after one whose outcome is unknown, which may leave a conversation
             behind, and is told of each such attempt.
+        :param journal: where each attempt is noted before it is sent, so that it is known of after the process died.
         :raises ConfigurationError: a limit is broken, or the connection cannot be used. Nothing was sent.
         :raises AmbiguousOutcomeError: the answer was lost; the conversation may exist.
         :raises YandexAIStudioError: the request failed; nothing was created.
         """
-        return self.get_conn().send(conversations.create(metadata=metadata, items=items), on_lost=on_lost)
+        call = conversations.create(metadata=metadata, items=items)
+        return self.get_conn().send(call, on_lost=on_lost, journal=journal)
 
     def get_conversation(self, conversation_id: str) -> Conversation:
         """

@@ -15,7 +15,19 @@ import pytest
 PACKAGE = "airflow_provider_yandex_conv"
 ROOT = Path(__file__).parent.parent.parent / PACKAGE
 #: From the bottom up. A module imports from its own layer and those before it.
-LAYERS = ["exceptions", "api", "auth", "endpoint", "transport", "tokens", "client", "_compat", "hooks", "operators"]
+LAYERS = [
+    "exceptions",
+    "api",
+    "auth",
+    "endpoint",
+    "transport",
+    "tokens",
+    "sending",
+    "client",
+    "_compat",
+    "hooks",
+    "operators",
+]
 #: What tells the time, draws numbers or reaches out: api describes calls, and does none of that.
 IMPURE = {
     "airflow",
