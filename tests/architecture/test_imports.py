@@ -20,6 +20,7 @@ LAYERS = [
     "api",
     "auth",
     "endpoint",
+    "exchange",
     "transport",
     "tokens",
     "sending",
@@ -124,7 +125,7 @@ def test_only_one_file_tries_imports():
 
 def test_a_secret_is_revealed_only_where_it_enters_a_request_or_signs_one():
     assert {name for name, file in modules().items() if ".reveal()" in file.read_text()} == {
-        "transport",
+        "exchange",
         "auth.service_account",
     }
 
