@@ -12,7 +12,7 @@ from airflow_provider_yandex_conv.hooks.unsupported import is_conversation, not_
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Conversation
-    from airflow_provider_yandex_conv.client import LostAttemptCallback
+    from airflow_provider_yandex_conv.sending import AttemptJournal, LostAttemptCallback
 
 
 class ConversationMethods(ConnectedHook):
@@ -24,6 +24,7 @@ class ConversationMethods(ConnectedHook):
         metadata: Mapping[str, str] | None = None,
         items: Sequence[Mapping[str, Any]] | None = None,
         on_lost: LostAttemptCallback | None = None,
+        journal: AttemptJournal | None = None,
     ) -> Conversation:
         """
         Create a conversation.
@@ -36,11 +37,13 @@ class ConversationMethods(ConnectedHook):
         :param items: at most 20 objects, such as ``{"role": "user", "content": "Hello"}``.
         :param on_lost: allows another attempt after one whose outcome is unknown, which may leave a conversation
             behind, and is told of each such attempt.
+        :param journal: told of each attempt before it is sent, and of each that was certainly not applied.
         :raises ConfigurationError: a limit is broken, or the connection cannot be used. Nothing was sent.
         :raises AmbiguousOutcomeError: the answer was lost; the conversation may exist.
         :raises YandexAIStudioError: the request failed; nothing was created.
         """
-        return self.get_conn().send(conversations.create(metadata=metadata, items=items), on_lost=on_lost)
+        call = conversations.create(metadata=metadata, items=items)
+        return self.get_conn().send(call, on_lost=on_lost, journal=journal)
 
     def get_conversation(self, conversation_id: str) -> Conversation:
         """
