@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 try:
     from airflow.providers.common.compat.sdk import AirflowFailException
 except ImportError:  # common-compat below 1.10, the newest that runs on Airflow 2.10
@@ -20,4 +22,14 @@ except ImportError:
     except ImportError:
         from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]  # Airflow 2
 
-__all__ = ["AirflowFailException", "AirflowNotFoundException", "mask_secret"]
+
+def never_expire() -> Any:
+    """Return what keeps a value in the task state store for good, or None where Airflow has no such store."""
+    try:  # when it is needed, as this takes longer to import than all else here
+        from airflow.sdk.execution_time.context import NEVER_EXPIRE
+    except ImportError:
+        return None
+    return NEVER_EXPIRE
+
+
+__all__ = ["AirflowFailException", "AirflowNotFoundException", "mask_secret", "never_expire"]

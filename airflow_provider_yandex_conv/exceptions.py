@@ -290,3 +290,30 @@ class InterruptedCallError(YandexAIStudioError):
 
     transient = True
     advice = "A retry of the task may succeed"
+
+
+class TaskStateStoreError(YandexAIStudioError):
+    """Airflow's task state store could not be read or written, so nothing that a later try must know of was done."""
+
+    transient = True
+    advice = "A retry may succeed; durable=False does without the store"
+
+    def _fate(self) -> str:
+        return "Nothing was sent"
+
+
+class TaskSupersededError(YandexAIStudioError):
+    """
+    This try of the task is not the current one any more, or its supervisor has died: nobody will hear of its result.
+
+    :param applied: whether what it tried to note was kept: ``False`` is certainly not, ``None`` is unknown.
+    """
+
+    advice = "The try that took over goes on without this one"
+
+    def __init__(self, message: str, *, applied: bool | None = False, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.applied = applied
+
+    def _fate(self) -> str:
+        return ""

@@ -66,7 +66,7 @@ def _loopback_only(monkeypatch):
 @pytest.fixture
 def logged(capfd, caplog):
     """
-    Return a function that gives all log lines so far.
+    Return a function that gives all log lines so far, or with ``anew=True`` forgets them.
 
     Airflow 2 logs through the standard library, Airflow 3 through structlog, which writes to standard output.
     """
@@ -75,8 +75,11 @@ def logged(capfd, caplog):
     task_log.addHandler(caplog.handler)
     lines = []
 
-    def text():
+    def text(*, anew=False):
         lines.extend(capfd.readouterr())
+        if anew:
+            lines.clear()
+            caplog.clear()
         return "".join([*lines, caplog.text])
 
     yield text

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from airflow_provider_yandex_conv.api.limits import check_items
+from airflow_provider_yandex_conv.api.limits import MAX_ITEMS_PER_CALL, check_item_list, check_items
 from airflow_provider_yandex_conv.api.models import Item, ItemDeleted, ItemPage
 from airflow_provider_yandex_conv.api.wire import Call, Request, Response, Safety, encode_id
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, InvalidResponseError
@@ -50,6 +50,17 @@ def create(conversation_id: str, items: Sequence[Mapping[str, Any]], *, first: i
         parse=parse,
         safety=Safety.CREATES,
     )
+
+
+def create_all(conversation_id: str, items: Sequence[Mapping[str, Any]]) -> list[Call[ItemPage]]:
+    """
+    Return the calls that add a list of items of any length, at most 20 in each, in order.
+
+    :raises ConfigurationError: the id is empty, or one of the items cannot be sent.
+    """
+    check_item_list(items)
+    starts = range(0, len(items), MAX_ITEMS_PER_CALL)
+    return [create(conversation_id, items[start : start + MAX_ITEMS_PER_CALL], first=start) for start in starts]
 
 
 def list_page(

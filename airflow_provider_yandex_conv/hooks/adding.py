@@ -11,14 +11,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_yandex_conv.api import items as api
-from airflow_provider_yandex_conv.api.limits import MAX_ITEMS_PER_CALL, check_item_list
+from airflow_provider_yandex_conv.api.limits import MAX_ITEMS_PER_CALL
 from airflow_provider_yandex_conv.api.matching import stored_prefix
 from airflow_provider_yandex_conv.api.wire import Safety
 from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, APITimeoutError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks.listing import iterate
+from airflow_provider_yandex_conv.sending import AttemptJournal
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item
@@ -28,41 +29,102 @@ if TYPE_CHECKING:
 _LOOK_INTERVAL = 1.0
 
 
+class AddProgress(AttemptJournal, Protocol):
+    """How far the adding of a list has come, kept where a process that is killed cannot lose it."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether an earlier process began; what follows is only told where it did."""
+
+    @property
+    def after(self) -> str | None:
+        """Id of the item that was last in the conversation before; None where it was empty."""
+
+    @property
+    def item_ids(self) -> Sequence[str]:
+        """Ids of the items that are stored, oldest first."""
+
+    @property
+    def client_request_ids(self) -> Sequence[str]:
+        """``x-client-request-id`` of the requests behind those items whose outcome is unknown."""
+
+    @property
+    def sent_at(self) -> float | None:
+        """Unix seconds, when the last of those requests began."""
+
+    def begin_after(self, item_id: str | None) -> None:
+        """Note the item that is last in the conversation before the first request."""
+
+    def store(self, item_ids: Sequence[str]) -> None:
+        """Note items that are stored, behind those before."""
+
+
 class ItemAdder:
     """
     Adds items to one conversation, in order, in as many requests as it takes.
 
     :param reconcile: whether a lost answer is made up for by reading the conversation.
+    :param progress: goes on where an earlier process was stopped; None begins at the first item.
     """
 
-    def __init__(self, client: Client, conversation_id: str, *, reconcile: bool) -> None:
+    def __init__(
+        self, client: Client, conversation_id: str, *, reconcile: bool, progress: AddProgress | None = None
+    ) -> None:
         self._client = client
         self._conversation_id = conversation_id
         self._reconcile = reconcile
+        self._progress = progress
 
     def add(self, items: Sequence[Mapping[str, Any]]) -> list[Item]:
         """
-        Add the items and return them as stored.
+        Add the items and return them as stored; where an earlier process stored some, those after them.
 
         :raises ConfigurationError: an item cannot be sent; nothing was.
         :raises AmbiguousOutcomeError: it cannot be told what was stored.
         :raises YandexAIStudioError: a request failed; ``stored_item_ids`` tells what was stored before.
         """
-        check_item_list(items)
-        starts = range(0, len(items), MAX_ITEMS_PER_CALL)
-        batches = [list(items[start : start + MAX_ITEMS_PER_CALL]) for start in starts]
-        for start, batch in zip(starts, batches, strict=True):  # all is checked before any of it is sent
-            api.create(self._conversation_id, batch, first=start)
+        api.create_all(self._conversation_id, items)  # all is checked before any of it is sent
+        if self._progress is not None and self._progress.is_begun:
+            return self._go_on(items, self._progress)
+        if not items:
+            return []
+        last_id = self._newest_id() if self._reconcile else None
+        if self._progress is not None:
+            self._progress.begin_after(last_id)
+        return self._add_batches(items, after=last_id)
+
+    def _go_on(self, items: Sequence[Mapping[str, Any]], progress: AddProgress) -> list[Item]:
+        """Add what an earlier process did not, once it is known what of its last request was stored."""
+        rest = items[len(progress.item_ids) :]
+        last_id = progress.item_ids[-1] if progress.item_ids else progress.after
+        found: list[Item] = []
+        if progress.client_request_ids and rest:
+            lost = AmbiguousOutcomeError(
+                "add items: an earlier process ended before it could note an answer",
+                client_request_ids=tuple(progress.client_request_ids),
+            )
+            until = (progress.sent_at or 0.0) + self._client.endpoint.timeout_read
+            found = self._find(rest[:MAX_ITEMS_PER_CALL], last_id, lost, wait=until - time.time())
+            self._note(found)
+        return found + self._add_batches(rest[len(found) :], after=found[-1].id if found else last_id)
+
+    def _add_batches(self, items: Sequence[Mapping[str, Any]], *, after: str | None) -> list[Item]:
+        """Add any number of items behind the one with the id ``after``."""
         stored: list[Item] = []
-        last_id = self._newest_id() if self._reconcile and batches else None
-        for batch in batches:
+        for start in range(0, len(items), MAX_ITEMS_PER_CALL):
             try:
-                stored += self._add_batch(batch, after=last_id)
+                batch = self._add_batch(items[start : start + MAX_ITEMS_PER_CALL], after=after)
             except YandexAIStudioError as error:
                 error.stored_item_ids = (*(item.id for item in stored), *error.stored_item_ids)
                 raise
-            last_id = stored[-1].id
+            stored += batch
+            after = stored[-1].id
+            self._note(batch)
         return stored
+
+    def _note(self, items: Sequence[Item]) -> None:
+        if self._progress is not None and items:
+            self._progress.store([item.id for item in items])
 
     def _add_batch(self, batch: Sequence[Mapping[str, Any]], *, after: str | None) -> list[Item]:
         """Add at most 20 items behind the one with the id ``after``."""
@@ -73,11 +135,13 @@ class ItemAdder:
             while len(found) < len(batch):
                 attempt += 1
                 try:
-                    page = self._client.send(api.create(self._conversation_id, batch[len(found) :]))
-                    return found + list(page.items)
+                    call = api.create(self._conversation_id, batch[len(found) :])
+                    return found + list(self._client.send(call, journal=self._progress).items)
                 except AmbiguousOutcomeError as lost:
                     self._wait(lost, attempt, began)
-                    found = self._find(batch, after, lost)
+                    # A server that was too slow to answer may still be at work: it is given as long again.
+                    slow = isinstance(lost.__cause__, APITimeoutError)
+                    found = self._find(batch, after, lost, wait=self._client.endpoint.timeout_read if slow else 0.0)
         except YandexAIStudioError as error:
             error.stored_item_ids = error.stored_item_ids or tuple(item.id for item in found)
             raise
@@ -99,16 +163,17 @@ class ItemAdder:
         )
         self._client.pause(delay)
 
-    def _find(self, batch: Sequence[Mapping[str, Any]], after: str | None, lost: AmbiguousOutcomeError) -> list[Item]:
+    def _find(
+        self, batch: Sequence[Mapping[str, Any]], after: str | None, lost: AmbiguousOutcomeError, *, wait: float
+    ) -> list[Item]:
         """
         Return those of the batch that are stored.
 
-        A server that was too slow to answer may still be at work: it is given as long again.
-
-        :raises AmbiguousOutcomeError: it cannot be told, as the conversation cannot be read or other items are there.
+        :param wait: seconds in which a server may still come to store them.
+        :raises AmbiguousOutcomeError: it cannot be told, as the conversation cannot be read, or for good as other items
+            are there.
         """
-        slow = isinstance(lost.__cause__, APITimeoutError)
-        until = time.monotonic() + (self._client.endpoint.timeout_read if slow else 0.0)
+        until = time.monotonic() + wait
         while True:
             found, foreign = stored_prefix(batch, self._items_after(after, lost))
             if len(found) == len(batch):
@@ -119,6 +184,7 @@ class ItemAdder:
                     "cannot be told which of these were stored"
                 )
                 lost.stored_item_ids = tuple(item.id for item in found)
+                lost.transient = False
                 raise lost
             left = until - time.monotonic()
             if found or left <= 0:

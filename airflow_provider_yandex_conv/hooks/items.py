@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_yandex_conv.api import items as api
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
-from airflow_provider_yandex_conv.hooks.adding import ItemAdder
+from airflow_provider_yandex_conv.hooks.adding import AddProgress, ItemAdder
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.listing import iterate
 from airflow_provider_yandex_conv.hooks.unsupported import is_conversation, is_item, not_found_or_not_offered
@@ -26,6 +26,7 @@ class ItemMethods(ConnectedHook):
         items: Sequence[Mapping[str, Any]],
         *,
         on_ambiguous: Literal["reconcile", "fail"] = "reconcile",
+        progress: AddProgress | None = None,
     ) -> list[Item]:
         """
         Add items to the end of a conversation, in order; more than 20 in several requests.
@@ -38,7 +39,8 @@ class ItemMethods(ConnectedHook):
         :param on_ambiguous: ``reconcile`` reads the conversation after a lost answer and sends only what is missing; it
             also reads the newest item before the first request, so that equal items from before are not mistaken for
             new ones. ``fail`` raises.
-        :return: all the items as stored.
+        :param progress: where it is kept how far the add has come; an add that an earlier process began goes on there.
+        :return: all the items as stored; where an earlier process stored some, those after them.
         :raises ConfigurationError: an item cannot be sent. Nothing was.
         :raises NotFoundError: there is no such conversation.
         :raises AmbiguousOutcomeError: what was stored cannot be told.
@@ -47,7 +49,10 @@ class ItemMethods(ConnectedHook):
         if on_ambiguous not in {"reconcile", "fail"}:
             raise ConfigurationError(f"on_ambiguous must be 'reconcile' or 'fail', got {on_ambiguous!r}")
         with not_found_or_not_offered(partial(is_conversation, self.get_conn(), conversation_id)):
-            return ItemAdder(self.get_conn(), conversation_id, reconcile=on_ambiguous == "reconcile").add(items)
+            adder = ItemAdder(
+                self.get_conn(), conversation_id, reconcile=on_ambiguous == "reconcile", progress=progress
+            )
+            return adder.add(items)
 
     def list_items(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,15 @@ from airflow_provider_yandex_conv.exceptions import (
     APIStatusError,
     ConfigurationError,
     CredentialRefreshError,
+    InterruptedCallError,
     YandexAIStudioError,
 )
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_yandex_conv.api.wire import Call
+    from airflow_provider_yandex_conv.durable import Ledger
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
 
@@ -68,27 +73,54 @@ class YandexAIStudioOperator(BaseOperator):
             hook.interrupt()
         return hook
 
+    def ledger(self, context: Context, key: str, calls: Iterable[Call[Any]]) -> Ledger | None:
+        """
+        Return what earlier tries of this task did, or None where Airflow keeps nothing over the tries.
+
+        :param key: the name of the record in Airflow's task state store.
+        :param calls: all that the task will send, with its input filled in.
+        :raises TaskStateStoreError: it cannot be read.
+        """
+        from airflow_provider_yandex_conv.durable import open_ledger
+
+        return open_ledger(context, key, calls, conn_id=self.yandex_ai_studio_conn_id, log=self.log)
+
     def on_kill(self) -> None:
         """End the waiting of a retry when the task is told to stop, and send nothing any more."""
         self._told_to_stop = True
         if "hook" in self.__dict__:
             self.hook.interrupt()
 
+    @contextmanager
+    def outcome(self, *final: type[YandexAIStudioError]) -> Iterator[None]:
+        """
+        Let the task end as its author needs it to.
 
-@contextmanager
-def final_errors_fail_the_task(*more: type[YandexAIStudioError]) -> Iterator[None]:
+        Errors that no retry can mend become ``AirflowFailException``, which ends the task with its retries unused.
+        Those are a wrong configuration, and any refusal but 404 and 429. A task that was told to stop never ends as a
+        success: Airflow itself lets it go on.
+
+        :param final: further kinds of error that are final here.
+        :raises InterruptedCallError: the task was told to stop, and finished what it was at.
+        """
+        try:
+            yield
+        except YandexAIStudioError as error:
+            refused = isinstance(error, APIStatusError) and error.final
+            no_token = isinstance(error, CredentialRefreshError) and not error.transient
+            if refused or no_token or isinstance(error, (ConfigurationError, *final)):
+                raise AirflowFailException(str(error)) from error
+            raise
+        if self._told_to_stop:
+            raise InterruptedCallError("the task was told to stop, after it had done its work")
+
+
+def check_choice(name: str, value: str, *choices: str) -> None:
     """
-    Turn errors that no retry can mend into ``AirflowFailException``, which ends the task with its retries unused.
+    Check an argument that is one of a few words.
 
-    Those are a wrong configuration, and any refusal but 404 and 429.
-
-    :param more: further kinds of error that are final here.
+    :raises ConfigurationError: it is none of them.
     """
-    try:
-        yield
-    except YandexAIStudioError as error:
-        refused = isinstance(error, APIStatusError) and error.final
-        no_token = isinstance(error, CredentialRefreshError) and not error.transient
-        if refused or no_token or isinstance(error, (ConfigurationError, *more)):
-            raise AirflowFailException(str(error)) from error
-        raise
+    if value not in choices:
+        known = " or ".join(map(repr, choices))
+        raise ConfigurationError(f"{name} must be {known}, got {value!r}")

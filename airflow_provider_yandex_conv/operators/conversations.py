@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.limits import check_metadata
-from airflow_provider_yandex_conv.exceptions import (
-    AmbiguousOutcomeError,
-    ConfigurationError,
-    NotFoundError,
-    UnsupportedEndpointError,
-)
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, final_errors_fail_the_task
-from airflow_provider_yandex_conv.operators.stamp import describe, stamp
+from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.stamp import stamp
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_yandex_conv.api.models import Conversation
+    from airflow_provider_yandex_conv.operators.creating import ConversationCreator
 
 
 class YandexCreateConversationOperator(YandexAIStudioOperator):
@@ -38,6 +34,11 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
     :param on_ambiguous: ``recreate`` sends the create again, and a WARNING names the attempt that may have left a
         conversation behind; nobody can reach that one, and it costs nothing. ``fail`` fails the task at once, with its
         retries unused, for content of which no forgotten copy may exist.
+    :param durable: keep what the task does in Airflow's task state store (Airflow 3.3 and later), so that a retry uses
+        the conversation that an earlier try created, also when the worker was killed. A task that is cleared by a user
+        begins anew.
+    :param on_missing: what a retry does where the conversation of an earlier try is gone: ``recreate`` warns and
+        creates another, ``fail`` fails the task at once.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
         ``timeout_read``, in seconds.
@@ -53,67 +54,50 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
         items: Sequence[Mapping[str, Any]] | None = None,
         stamp_metadata: bool = True,
         on_ambiguous: Literal["recreate", "fail"] = "recreate",
+        durable: bool = True,
+        on_missing: Literal["recreate", "fail"] = "recreate",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_ambiguous not in {"recreate", "fail"}:
-            raise ConfigurationError(f"on_ambiguous must be 'recreate' or 'fail', got {on_ambiguous!r}")
+        check_choice("on_ambiguous", on_ambiguous, "recreate", "fail")
+        check_choice("on_missing", on_missing, "recreate", "fail")
         self.metadata = metadata
         self.items = items
         self.stamp_metadata = stamp_metadata
         self.on_ambiguous = on_ambiguous
+        self.durable = durable
+        self.on_missing = on_missing
 
     def execute(self, context: Context) -> str:
         """
-        Create the conversation.
+        Create the conversation, or find that of an earlier try.
 
         :return: its id.
         :raises AirflowFailException: no retry can mend it, or it is ambiguous and ``on_ambiguous`` is ``fail``.
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
-        stamped = stamp(context) if self.stamp_metadata else {}
-        with final_errors_fail_the_task(NotFoundError):  # of what is to be created, nothing can be missing
-            try:
-                conversation = self._create(stamped)
-            except AmbiguousOutcomeError as lost:
-                self._warn("Giving up", lost, stamped)
-                if self.on_ambiguous == "recreate":
-                    raise
-                raise self._not_retried(lost) from lost
-            except BaseException as stop:
-                # A time limit of the task, or a signal, in the middle of the request: Airflow would retry the task.
-                cut = self.hook.cut_off
-                if cut is None or self.on_ambiguous == "recreate":
-                    raise
-                raise self._not_retried(cut) from stop
-        self.log.info("Created conversation %s (request %s)", conversation.id, conversation.request_id)
-        self._push(context, conversation)
+        with self.outcome(NotFoundError):  # of what is to be created, nothing can be missing
+            conversation = self._creator(context).create()
+            self._push(context, conversation)
         return conversation.id
 
-    def _create(self, stamped: Mapping[str, str]) -> Conversation:
-        def warn(lost: AmbiguousOutcomeError) -> None:
-            self._warn("Creating again, as on_ambiguous is 'recreate'", lost, stamped)
+    def _creator(self, context: Context) -> ConversationCreator:
+        from airflow_provider_yandex_conv.operators.creating import ConversationCreator
 
         metadata = {} if self.metadata is None else self.metadata
         check_metadata(metadata)
-        return self.hook.create_conversation(
-            metadata={**stamped, **metadata} or None,
+        stamped = stamp(context) if self.stamp_metadata else {}
+        wanted = {**stamped, **metadata} or None
+        call = conversations.create(metadata=wanted, items=self.items)
+        return ConversationCreator(
+            self.hook,
+            metadata=wanted,
             items=self.items,
-            on_lost=warn if self.on_ambiguous == "recreate" else None,
-        )
-
-    @staticmethod
-    def _not_retried(lost: AmbiguousOutcomeError) -> AirflowFailException:
-        return AirflowFailException(f"{lost} The task is not retried, as on_ambiguous is 'fail'.")
-
-    def _warn(self, decision: str, lost: AmbiguousOutcomeError, stamped: Mapping[str, str]) -> None:
-        self.log.warning(
-            "%s: an attempt may have left a conversation behind that nobody can find again (x-client-request-id %s, "
-            "metadata %s). %s",
-            decision,
-            lost.client_request_ids[-1],
-            describe(stamped) or "not stamped",
-            lost.message,
+            stamped=stamped,
+            may_recreate=self.on_ambiguous == "recreate",
+            may_replace=self.on_missing == "recreate",
+            ledger=self.ledger(context, "yandex_ai_studio_conversation", [call]) if self.durable else None,
+            log=self.log,
         )
 
     def _push(self, context: Context, conversation: Conversation) -> None:
@@ -153,7 +137,7 @@ class YandexGetConversationOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             return self.hook.get_conversation(self.conversation_id).as_dict()
 
 
@@ -191,7 +175,7 @@ class YandexUpdateConversationOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             check_metadata(self.metadata)
             kept = self.hook.get_conversation(self.conversation_id).metadata if self.keep_other_metadata else {}
             updated = self.hook.update_conversation(self.conversation_id, metadata={**kept, **self.metadata})
@@ -237,7 +221,7 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             if self.delete_items:
                 self._delete_items()
             deleted = self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)

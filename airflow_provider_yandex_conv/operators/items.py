@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_yandex_conv._compat import AirflowFailException
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError, YandexAIStudioError
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, final_errors_fail_the_task
+from airflow_provider_yandex_conv.api import items as items_api
+from airflow_provider_yandex_conv.exceptions import ConfigurationError
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -20,13 +20,15 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
     XCom: the return value is the list of the ids of the items as stored.
 
     Adding twice stores twice, and the vendor has no idempotency key. ``on_ambiguous`` says what happens when an answer
-    is lost. Where a request fails after others have stored something, the task fails for good, with its retries unused:
-    a retry would store that again. The message says what was stored.
+    is lost. On Airflow below 3.3, or with ``durable=False``, a task whose request fails after others have stored
+    something fails for good, with its retries unused: a retry would store that again. The message says what was stored.
 
     :param conversation_id: which conversation. (templated)
     :param items: objects such as ``{"role": "user", "content": "Hello"}``. (templated)
     :param on_ambiguous: ``reconcile`` reads the conversation and sends only what is missing. ``fail`` fails the task at
         once, with its retries unused.
+    :param durable: keep how far the task has come in Airflow's task state store (Airflow 3.3 and later), so that a
+        retry goes on there, also when the worker was killed. A task that is cleared by a user adds everything anew.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
         ``timeout_read``, in seconds.
@@ -41,38 +43,38 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
         conversation_id: str,
         items: Sequence[Mapping[str, Any]],
         on_ambiguous: Literal["reconcile", "fail"] = "reconcile",
+        durable: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_ambiguous not in {"reconcile", "fail"}:
-            raise ConfigurationError(f"on_ambiguous must be 'reconcile' or 'fail', got {on_ambiguous!r}")
+        check_choice("on_ambiguous", on_ambiguous, "reconcile", "fail")
         self.conversation_id = conversation_id
         self.items = items
         self.on_ambiguous = on_ambiguous
+        self.durable = durable
 
     def execute(self, context: Context) -> list[str]:
         """
-        Add the items.
+        Add the items, or what earlier tries left to add.
 
         :return: the ids of the items as stored.
-        :raises AirflowFailException: no retry can mend it, it is ambiguous, or some of the items were stored.
-        :raises YandexAIStudioError: a retry of the task may mend it; nothing was stored.
+        :raises AirflowFailException: no retry can mend it, or a retry would store items again.
+        :raises YandexAIStudioError: a retry of the task may mend it.
         """
-        with final_errors_fail_the_task(AmbiguousOutcomeError):
-            try:
-                stored = self.hook.add_items(self.conversation_id, self.items, on_ambiguous=self.on_ambiguous)
-            except YandexAIStudioError as error:
-                if error.stored_item_ids:
-                    raise AirflowFailException(str(error)) from error
-                raise
-            except BaseException as stop:
-                # A time limit of the task, or a signal, in the middle of the request: Airflow would retry the task.
-                cut = self.hook.cut_off
-                if cut is None:
-                    raise
-                raise AirflowFailException(f"{cut} The task is not retried, as that may store items again.") from stop
-        self.log.info("Added %d items to conversation %s", len(stored), self.conversation_id)
-        return [item.id for item in stored]
+        from airflow_provider_yandex_conv.operators.adding import ItemsTask
+
+        with self.outcome():
+            calls = items_api.create_all(self.conversation_id, self.items)
+            item_ids = ItemsTask(
+                self.hook,
+                self.conversation_id,
+                self.items,
+                on_ambiguous=self.on_ambiguous,
+                ledger=self.ledger(context, "yandex_ai_studio_items", calls) if self.durable else None,
+                log=self.log,
+            ).add()
+            self.log.info("Added %d items to conversation %s", len(item_ids), self.conversation_id)
+        return item_ids
 
 
 class YandexListConversationItemsOperator(YandexAIStudioOperator):
@@ -102,8 +104,7 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if order not in {"asc", "desc"}:
-            raise ConfigurationError(f"order must be 'asc' or 'desc', got {order!r}")
+        check_choice("order", order, "asc", "desc")
         if isinstance(max_items, bool) or not isinstance(max_items, int) or max_items < 1:
             raise ConfigurationError(f"max_items must be a whole number of at least 1, got {max_items!r}")
         self.conversation_id = conversation_id
@@ -118,7 +119,7 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             items = self.hook.list_items(
                 self.conversation_id, order=self.order, after=self.after or None, limit=self.max_items
             )
@@ -152,7 +153,7 @@ class YandexGetConversationItemOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             return dict(self.hook.get_item(self.conversation_id, self.item_id).raw)
 
 
@@ -185,7 +186,7 @@ class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can mend it.
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
-        with final_errors_fail_the_task():
+        with self.outcome():
             deleted = self.hook.delete_item(self.conversation_id, self.item_id, ignore_missing=self.ignore_missing)
         if deleted:
             self.log.info("Deleted item %s of conversation %s", self.item_id, self.conversation_id)

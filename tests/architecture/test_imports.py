@@ -27,6 +27,7 @@ LAYERS = [
     "client",
     "_compat",
     "hooks",
+    "durable",
     "operators",
 ]
 #: What tells the time, draws numbers or reaches out: api describes calls, and does none of that.
