@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import queue
 import threading
@@ -25,6 +26,9 @@ from airflow_provider_yandex_conv.tokens import TokenCache
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.transport import Transport
+
+#: Seconds in which an answer may still come to a task that was told to stop; Airflow kills it after 5.
+_GRACE = 2.5
 
 
 class Client:
@@ -110,12 +114,25 @@ class Client:
 
     def interrupt(self) -> None:
         """
-        End all waiting, and begin no attempt any more. An attempt under way runs to its end.
+        End all waiting, and begin no attempt any more.
+
+        An attempt under way has 2.5 s left for its answer, as that says what became of it.
 
         Safe in a signal handler: unlike an Event, the queue takes no lock that the interrupted code may hold.
+
+        :raises InterruptedCallError: in a signal handler, to end the setting up of a connection that it interrupts.
         """
         self._interrupted = True
         self._wake.put(None)
+        if self._transport is not None:
+            self._transport.interrupt(_GRACE)
+
+    def uninterrupted(self) -> Client:
+        """Return a client for a last request after :meth:`interrupt`: it takes 2 s at most."""
+        other = copy.copy(self)
+        other.retry = RequestRetry(attempts=1, timeout=2.0)
+        other._interrupted, other._wake = False, queue.SimpleQueue()  # noqa: SLF001  # of a copy of itself
+        return other
 
     def close(self) -> None:
         """Close the connections that are kept open."""

@@ -228,6 +228,9 @@ class Sending(Generic[T]):
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, YandexAIStudioError) or isinstance(error, InterruptedCallError):
             return False
+        if self._sender.is_interrupted:
+            error.gave_up = "No further attempt is made, as the task was told to stop"
+            return False
         if isinstance(error, AuthenticationError) and self._has_another_token():
             self._delay = 0.0
             return True

@@ -16,8 +16,11 @@ What it takes care of, each a trap of the library:
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +33,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenRequest
 from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.endpoint import Endpoint
-from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import InterruptedCallError, YandexAIStudioError
 from airflow_provider_yandex_conv.exchange import Exchange
 
 _CHUNK_BYTES = 65_536
@@ -49,6 +52,7 @@ class Transport:
     def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._under_way: set[_Watch] = set()
         self._session = requests.Session()
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, _WatchedAdapter(max_retries=0))
@@ -83,13 +87,33 @@ class Transport:
         """Close the connections that are kept open."""
         self._session.close()
 
+    def interrupt(self, grace: float) -> None:
+        """
+        End the exchanges under way, each with an error, unless they end by themselves.
+
+        :param grace: seconds for the answers to what was sent: an answer that comes says what became of it.
+        :raises InterruptedCallError: in a signal handler that interrupts an exchange of which nothing has left yet.
+            Raised from there, it ends the setting up of the connection, which nothing else can.
+        """
+        under_way = list(self._under_way)
+        own = _watch.get(None)
+        if own in under_way and not own.sent:
+            raise InterruptedCallError("told to stop while the connection was set up")
+        if under_way:
+            timer = threading.Timer(grace, _cut, [under_way])
+            timer.daemon = True
+            timer.start()
+
     def _send_or_fail(self, exchange: Exchange) -> Response:
         watch = _Watch()
         _watch.set(watch)
+        self._under_way.add(watch)
         try:
             return self._send(exchange)
         except Exception as error:  # noqa: BLE001  # whichever it is: once a byte has left, the outcome is unknown
             failure = self._failure(error, exchange, watch)
+        finally:
+            self._under_way.discard(watch)
         # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
         raise failure
 
@@ -160,11 +184,26 @@ def _read_whole(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
     return bytes(body)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Watch:
     """What a connection saw of one exchange. ``sent`` is None until a connection that is watched was used."""
 
     sent: bool | None = None
+    connection: Any = None
+
+    def cut(self) -> None:
+        """Let the thread that waits for an answer wait no more. From any thread."""
+        connection = self.connection
+        # Below TLS: a thread is in the middle of reading what TLS holds, and TLS within TLS is no socket at all.
+        below = getattr(connection, "socket", connection)
+        if isinstance(below, socket.socket):
+            with suppress(OSError):
+                socket.socket.shutdown(below, socket.SHUT_RDWR)
+
+
+def _cut(watches: Iterable[_Watch]) -> None:
+    for watch in watches:
+        watch.cut()
 
 
 _watch: ContextVar[_Watch] = ContextVar("airflow_provider_yandex_conv_watch")
@@ -187,7 +226,8 @@ class _WatchedHTTPConnection(HTTPConnection):
         if self.sock is None and self.auto_open:
             self.connect()
         if self._established:
-            _watch.get().sent = True
+            watch = _watch.get()
+            watch.sent, watch.connection = True, self.sock
         super().send(data)
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own

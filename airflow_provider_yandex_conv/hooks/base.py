@@ -73,7 +73,11 @@ class ConnectedHook(BaseHook):
         return self._client.cut_off if self._client is not None else None
 
     def interrupt(self) -> None:
-        """End all waiting and send nothing more. Safe in a signal handler."""
+        """
+        End all waiting and send nothing more; a request under way has 2.5 s left. Safe in a signal handler.
+
+        :raises InterruptedCallError: in a signal handler, to end the setting up of a connection that it interrupts.
+        """
         self._interrupted = True
         if self._client is not None:
             self._client.interrupt()

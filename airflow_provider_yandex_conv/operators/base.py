@@ -86,7 +86,11 @@ class YandexAIStudioOperator(BaseOperator):
         return open_ledger(context, key, calls, conn_id=self.yandex_ai_studio_conn_id, log=self.log)
 
     def on_kill(self) -> None:
-        """End the waiting of a retry when the task is told to stop, and send nothing any more."""
+        """
+        End the task when it is told to stop: the waiting of a retry at once, a request within 2.5 s.
+
+        :raises InterruptedCallError: in a signal handler, to end the setting up of a connection that it interrupts.
+        """
         self._told_to_stop = True
         if "hook" in self.__dict__:
             self.hook.interrupt()
@@ -113,6 +117,12 @@ class YandexAIStudioOperator(BaseOperator):
             raise
         if self._told_to_stop:
             raise InterruptedCallError("the task was told to stop, after it had done its work")
+
+
+def was_tried_before(context: Context) -> bool:
+    """Whether an earlier try of the task may have done its work, and ended before it could say so."""
+    try_number = getattr(context.get("ti"), "try_number", 1)
+    return isinstance(try_number, int) and try_number > 1
 
 
 def check_choice(name: str, value: str, *choices: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.limits import check_metadata
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
 from airflow_provider_yandex_conv.operators.stamp import stamp
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
     :param conversation_id: which one. (templated)
     :param delete_items: delete its items one by one first. Where the server does not offer that, a WARNING says how
         many stay, and the conversation is deleted all the same.
-    :param ignore_missing: whether a conversation that is not there is no error.
+    :param ignore_missing: whether a conversation that is not there is no error. On a retry it never is, as the try
+        before may have deleted it.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
         ``timeout_read``, in seconds.
@@ -224,7 +225,9 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
         with self.outcome():
             if self.delete_items:
                 self._delete_items()
-            deleted = self.hook.delete_conversation(self.conversation_id, ignore_missing=self.ignore_missing)
+            deleted = self.hook.delete_conversation(
+                self.conversation_id, ignore_missing=self.ignore_missing or was_tried_before(context)
+            )
         if deleted:
             self.log.info("Deleted conversation %s", self.conversation_id)
         return deleted

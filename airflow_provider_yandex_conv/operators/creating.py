@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, NotFoundError, TaskSupersededError
 from airflow_provider_yandex_conv.operators.stamp import describe
 
@@ -137,7 +138,7 @@ class ConversationCreator:
         if self._items:
             return f"{what}it stays, as its items could not be reached any more once it is deleted; delete it by hand"
         try:
-            self._hook.delete_conversation(conversation.id, ignore_missing=True)
+            self._hook.get_conn().uninterrupted().send(conversations.delete(conversation.id))
         except Exception as error:
             return f"{what}it could not be deleted ({error}); delete it by hand"
         return f"{what}it was deleted"

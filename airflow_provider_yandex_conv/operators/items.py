@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -165,7 +165,8 @@ class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
 
     :param conversation_id: which conversation. (templated)
     :param item_id: which item. (templated)
-    :param ignore_missing: whether an item that is not there is no error.
+    :param ignore_missing: whether an item that is not there is no error. On a retry it never is, as the try before may
+        have deleted it.
     :param yandex_ai_studio_conn_id: id of the Airflow connection. (templated)
     :param request_retry: when a request is sent again; replaces what the connection says, as do ``timeout_connect`` and
         ``timeout_read``, in seconds.
@@ -187,7 +188,11 @@ class YandexDeleteConversationItemOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it; ``NotFoundError`` if there is none of that id.
         """
         with self.outcome():
-            deleted = self.hook.delete_item(self.conversation_id, self.item_id, ignore_missing=self.ignore_missing)
+            deleted = self.hook.delete_item(
+                self.conversation_id,
+                self.item_id,
+                ignore_missing=self.ignore_missing or was_tried_before(context),
+            )
         if deleted:
             self.log.info("Deleted item %s of conversation %s", self.item_id, self.conversation_id)
         return deleted

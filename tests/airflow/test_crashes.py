@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from state_store import FakeStore
 
 import airflow_provider_yandex_conv
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
+from state_store import FakeStore
 
 PACKAGE = str(Path(airflow_provider_yandex_conv.__file__).parent)
 SERVER = str(Path(PACKAGE) / "emulator")

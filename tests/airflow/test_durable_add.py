@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-from state_store import FakeStore, SupervisorError
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
+from state_store import FakeStore, SupervisorError
 
 KEY = "yandex_ai_studio_items"
 ADD = "createConversationItems"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from state_store import FakeStore, SupervisorError
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
+from state_store import FakeStore, SupervisorError
 
 KEY = "yandex_ai_studio_conversation"
 CREATE = "createConversation"

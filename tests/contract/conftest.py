@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import http.server
 import json
 import logging
+import socket
+import ssl
 import time
 
 import pytest
@@ -12,6 +15,7 @@ from airflow_provider_yandex_conv.client import Client
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+from servers import self_signed, serving
 
 #: As the defaults, without the waiting.
 FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
@@ -102,3 +106,51 @@ def connect_to(server, monkeypatch):
         return YandexAIStudioHook(request_retry=FAST)
 
     return make
+
+
+@pytest.fixture
+def full_port():
+    """A port where connections are neither accepted nor refused: its queue is full."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+        for one in waiting:
+            one.close()
+
+
+@pytest.fixture
+def tls_server(tmp_path):
+    """A server whose certificate is signed by itself; it creates conversation ``c1``."""
+
+    class Server:
+        requests: list[str] = []  # noqa: RUF012  # one per test
+        certificate = tmp_path / "cert.pem"
+        other_certificate = self_signed()[0]
+        delay = 0.0
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            Server.requests.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(Server.delay)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"id": "c1"}')
+
+        def log_message(self, *args):
+            pass
+
+    public, key = self_signed()
+    Server.certificate.write_text(public)
+    (tmp_path / "key.pem").write_text(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Server.certificate, tmp_path / "key.pem")
+    with serving(Handler, context) as port:
+        Server.base_url = f"https://localhost:{port}"
+        yield Server

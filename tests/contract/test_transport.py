@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import http.server
 import json
 import socket
-import ssl
 import threading
 
 import pytest
@@ -16,6 +14,7 @@ from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.auth.api_key import APIKey
 from airflow_provider_yandex_conv.auth.secret import Secret
 from call_table import CALLS
+from servers import serving
 
 KEY = "AQVN-planted-2"
 
@@ -25,22 +24,6 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-@pytest.fixture
-def full_port():
-    """A port where connections are neither accepted nor refused: its queue is full."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(0)
-        waiting = []
-        for _ in range(4):
-            waiting.append(socket.socket())
-            waiting[-1].setblocking(False)
-            waiting[-1].connect_ex(server.getsockname())
-        yield server.getsockname()[1]
-        for one in waiting:
-            one.close()
 
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -178,78 +161,3 @@ def test_a_chunked_and_compressed_answer_is_read_whole(make_client):
     with serving(Handler) as port:
         conversation = make_client(base_url=f"http://127.0.0.1:{port}").send(conversations.get("c1"))
     assert len(conversation.metadata["k"]) == 100_000
-
-
-class serving:  # noqa: N801  # used like a function
-    """Serve a handler on a free port while the block runs."""
-
-    def __init__(self, handler, context=None):
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        if context is not None:
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-
-    def __enter__(self):
-        self._thread.start()
-        return self._server.server_address[1]
-
-    def __exit__(self, *exc):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-@pytest.fixture
-def tls_server(tmp_path):
-    """A server whose certificate is signed by itself; it creates conversation ``c1``."""
-
-    class Server:
-        requests: list[str] = []  # noqa: RUF012  # one per test
-        certificate = tmp_path / "cert.pem"
-        other_certificate = _certificate()[0]
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            Server.requests.append(self.path)
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"id": "c1"}')
-
-        def log_message(self, *args):
-            pass
-
-    certificate, key = _certificate()
-    Server.certificate.write_text(certificate)
-    (tmp_path / "key.pem").write_text(key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(Server.certificate, tmp_path / "key.pem")
-    with serving(Handler, context) as port:
-        Server.base_url = f"https://localhost:{port}"
-        yield Server
-
-
-def _certificate():
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
