@@ -32,4 +32,22 @@ def never_expire() -> Any:
     return NEVER_EXPIRE
 
 
-__all__ = ["AirflowFailException", "AirflowNotFoundException", "mask_secret", "never_expire"]
+def retry_policy(name: str) -> tuple[type, type]:
+    """
+    Return Airflow's ``RetryPolicy`` and ``RetryDecision``.
+
+    :param name: who needs them, for the message.
+    :raises ImportError: Airflow is below 3.3, which has none.
+    """
+    try:
+        from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+    except ImportError:
+        from airflow import __version__
+
+        raise ImportError(
+            f"{name} needs Airflow 3.3 or later, and this is {__version__}; leave retry_policy out here"
+        ) from None
+    return RetryPolicy, RetryDecision
+
+
+__all__ = ["AirflowFailException", "AirflowNotFoundException", "mask_secret", "never_expire", "retry_policy"]

@@ -57,6 +57,11 @@ class YandexAIStudioError(Exception):
         self.retry_after = retry_after
         self.gave_up = gave_up
 
+    @property
+    def final(self) -> bool:
+        """Whether no later try of the task can mend it: somebody must act on the DAG or the connection."""
+        return False
+
     def __str__(self) -> str:
         details = ", ".join(f"{name} {value}" for name, value in self._details().items() if value is not None)
         what = f"{self.message} ({details})" if details else self.message
@@ -105,6 +110,11 @@ class YandexAIStudioError(Exception):
 class ConfigurationError(YandexAIStudioError):
     """The author of the DAG or the owner of the connection must act. Raised before any network use."""
 
+    @property
+    def final(self) -> bool:
+        """Always."""
+        return True
+
     def _fate(self) -> str:
         return "Nothing was sent"
 
@@ -124,6 +134,11 @@ class CredentialRefreshError(YandexAIStudioError):
         super().__init__(message, **details)
         self.transient = transient
         self.advice = "A retry may succeed" if transient else "Check the credential of the connection"
+
+    @property
+    def final(self) -> bool:
+        """Where fetching it cannot succeed later."""
+        return not self.transient
 
     def _fate(self) -> str:
         return "The request itself was not sent"
@@ -177,7 +192,7 @@ class APIStatusError(YandexAIStudioError):
 
     @property
     def final(self) -> bool:
-        """Whether no later try of the task can mend it. A thing that is not found may be there later."""
+        """Unless it is transient. A thing that is not found may be there later."""
         return not self.transient and not isinstance(self, NotFoundError)
 
 

@@ -11,13 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import (
-    APIStatusError,
-    ConfigurationError,
-    CredentialRefreshError,
-    InterruptedCallError,
-    YandexAIStudioError,
-)
+from airflow_provider_yandex_conv.exceptions import ConfigurationError, InterruptedCallError, YandexAIStudioError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -110,9 +104,7 @@ class YandexAIStudioOperator(BaseOperator):
         try:
             yield
         except YandexAIStudioError as error:
-            refused = isinstance(error, APIStatusError) and error.final
-            no_token = isinstance(error, CredentialRefreshError) and not error.transient
-            if refused or no_token or isinstance(error, (ConfigurationError, *final)):
+            if error.final or isinstance(error, final):
                 raise AirflowFailException(str(error)) from error
             raise
         if self._told_to_stop:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import airflow
 import pytest
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
+
+AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 
 
 def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
@@ -126,6 +129,36 @@ def test_a_mapped_create_makes_one_conversation_per_item(run_dag, emulator):
     assert {index: one["metadata"]["customer"] for index, one in by_index.items()} == {"0": "a", "1": "b", "2": "c"}
     for index, one in by_index.items():
         assert outcome.xcom("create", map_index=int(index)) == one["id"]
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow has the task state store from 3.3 on")
+def test_a_retry_uses_what_the_try_before_created(run_dag, emulator, logged):
+    outcome = run_dag("creating_in_two_tries")
+    assert outcome.state == "success"
+    by_index = {one["metadata"]["airflow_map_index"]: one for one in emulator.conversations}
+    assert {index: one["metadata"]["customer"] for index, one in by_index.items()} == {"0": "a", "1": "b"}
+    assert len(emulator.conversations) == 2
+    for index, one in by_index.items():
+        assert outcome.xcom("create", map_index=int(index)) == one["id"]
+        assert f"Using conversation {one['id']}, which an earlier try of this task created" in logged()
+
+
+@pytest.mark.skipif(AIRFLOW >= (3, 3), reason="Airflow below 3.3 has no task state store")
+def test_an_airflow_without_a_store_creates_again_on_a_retry_as_it_says(run_dag, emulator, logged):
+    assert run_dag("creating_in_two_tries").state == "success"
+    assert len(emulator.conversations) == 4
+    assert "This Airflow has no task state store (3.3 has one)" in logged()
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow has the task state store from 3.3 on")
+def test_a_retry_adds_what_the_try_before_left(run_dag, emulator):
+    emulator.fail("createConversationItems", skip=1, drop="reset", applied=True)
+    emulator.fail("listConversationItems", skip=1, status=503, times=3)  # so that the first try cannot make up for it
+    outcome = run_dag("adding_in_two_tries")
+    assert (outcome.state, outcome.tries("add")) == ("success", 2)
+    (stored,) = emulator.conversations
+    assert [item["content"][0]["text"] for item in stored["items"]] == [str(number) for number in range(50)]
+    assert outcome.xcom("add") == [item["id"] for item in stored["items"]]
 
 
 def test_the_teardown_deletes_when_a_task_in_between_has_failed(run_dag, emulator):

@@ -29,6 +29,7 @@ LAYERS = [
     "hooks",
     "durable",
     "operators",
+    "retry_policy",
 ]
 #: What tells the time, draws numbers or reaches out: api describes calls, and does none of that.
 IMPURE = {

@@ -121,6 +121,15 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
             "create conversation: told to stop before attempt 2. Nothing was changed. A retry of the task may succeed.",
         ),
+        (
+            errors.TaskStateStoreError("Airflow's task state store could not be read (EOFError)"),
+            "Airflow's task state store could not be read (EOFError). Nothing was sent. A retry may succeed; durable=False "
+            "does without the store.",
+        ),
+        (
+            errors.TaskSupersededError("the supervisor of this task has died", applied=None),
+            "the supervisor of this task has died. The try that took over goes on without this one.",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
@@ -11,7 +12,9 @@ from airflow_provider_yandex_conv.operators.conversations import (
     YandexCreateConversationOperator,
     YandexDeleteConversationOperator,
 )
+from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
 
+SUPPORTS_RETRY_POLICIES = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
 FAST = RequestRetry(attempts=3, wait_initial=0)
 SETTINGS = {
     "start_date": datetime(2026, 1, 1, tzinfo=timezone.utc),
@@ -36,3 +39,36 @@ with DAG("creating_and_failing", schedule=None, **SETTINGS | {"default_args": {}
     create = YandexCreateConversationOperator(task_id="create")
     delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
     fail(create.output) >> delete.as_teardown(setups=create)
+
+
+def fail_the_first_try(context, result=None):
+    """End a try after it has done its work and before its result is pushed."""
+    if context["ti"].try_number == 1:
+        raise RuntimeError("the first try fails")
+
+
+with DAG("creating_in_two_tries", schedule=None, **SETTINGS):
+    YandexCreateConversationOperator.partial(task_id="create", post_execute=fail_the_first_try).expand(
+        metadata=[{"customer": "a"}, {"customer": "b"}]
+    )
+
+with DAG("adding_in_two_tries", schedule=None, **SETTINGS):
+    create = YandexCreateConversationOperator(task_id="create")
+    YandexAddConversationItemsOperator(
+        task_id="add",
+        conversation_id=create.output,
+        items=[{"role": "user", "content": str(number)} for number in range(50)],
+        request_retry=FAST,
+    )
+
+if SUPPORTS_RETRY_POLICIES:
+    from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+    from airflow_provider_yandex_conv.retry_policy import YandexAIStudioRetryPolicy
+
+    with DAG("creating_by_policy", schedule=None, **SETTINGS):
+
+        @task(task_id="create", retry_policy=YandexAIStudioRetryPolicy())
+        def create_by_hook() -> str:
+            return YandexAIStudioHook(request_retry=RequestRetry(attempts=1)).create_conversation().id
+
+        create_by_hook()
