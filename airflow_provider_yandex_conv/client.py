@@ -73,7 +73,7 @@ class Client:
         self._transport_lock = threading.Lock()
         self._interrupted = False
         #: The call that creates something and was last cut off from outside: by a time limit of the task, by a signal.
-        self.cut_off: AmbiguousOutcomeError | None = None
+        self.cut_off: YandexAIStudioError | None = None
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def send(

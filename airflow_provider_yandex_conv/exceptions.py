@@ -297,7 +297,7 @@ class AmbiguousOutcomeError(YandexAIStudioError):
         return {**super()._details(), "x-client-request-id": lost or None}
 
     def _fate(self) -> str:
-        return "It may have been applied, and what it created cannot be found again"
+        return "It may have been applied"
 
 
 class InterruptedCallError(YandexAIStudioError):

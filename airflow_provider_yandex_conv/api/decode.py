@@ -42,8 +42,8 @@ from airflow_provider_yandex_conv.exceptions import (
 )
 
 #: Below 500, what says nothing of whether the request was applied: 303 sends on to the result of one that was, and 408
-#: is the word of a server, or of something before it, that did not wait any longer.
-_UNKNOWN_OUTCOME = {303, 408}
+#: and 499 are the words of a server, or of something before it, that did not wait any longer.
+_UNKNOWN_OUTCOME = {303, 408, 499}
 
 #: How much of a body an error keeps, in characters.
 MAX_BODY_CHARACTERS = 2048
@@ -114,7 +114,7 @@ def _status_error(response: Response) -> APIStatusError:
     )
     if response.status in _UNKNOWN_OUTCOME:
         error.applied = None
-    if response.status == 408:
+    if response.status in {408, 499}:
         error.transient, error.advice = True, "A retry may succeed"
     return error
 

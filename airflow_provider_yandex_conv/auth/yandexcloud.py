@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_yandex_conv.auth.credential import TokenSource
 from airflow_provider_yandex_conv.auth.metadata import Metadata
+from airflow_provider_yandex_conv.auth.paths import is_path
 from airflow_provider_yandex_conv.auth.secret import SecretObject
 from airflow_provider_yandex_conv.auth.service_account import AuthorizedKey, ServiceAccount
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
@@ -53,6 +54,11 @@ class BorrowedConnection:
         :raises ConfigurationError: its key cannot be used, or it has nothing but an OAuth token.
         """
         if self._field("service_account_json_path") is not None:
+            if not is_path(str(self._field("service_account_json_path")).strip()):
+                raise ConfigurationError(
+                    f"{self._name('service_account_json_path')} must be the absolute path of a file, got "
+                    f"{len(str(self._field('service_account_json_path')))} characters; correct it"
+                )
             path = str(self._field("service_account_json_path")).strip()
             return ServiceAccount(AuthorizedKey.from_file(path, name=self._name("service_account_json_path")), iam_url)
         if self._field("service_account_json") is not None:

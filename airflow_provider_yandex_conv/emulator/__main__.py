@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 
 
 def _port(text: str) -> int:
@@ -30,8 +31,9 @@ def main() -> None:
         emulator = Emulator(port=arguments.port, api_key=arguments.api_key, folder_id=arguments.folder_id)
     except OSError as error:
         parser.exit(1, f"port {arguments.port}: {error.strerror}\n")
-    print(emulator.base_url, flush=True)
-    emulator.serve()
+    with suppress(KeyboardInterrupt):  # uvicorn ends in good order, and then raises it again
+        print(emulator.base_url, flush=True)
+        emulator.serve()
 
 
 if __name__ == "__main__":

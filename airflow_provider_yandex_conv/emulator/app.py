@@ -62,6 +62,7 @@ class _Gate:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._late: set[asyncio.Task[None]] = set()
 
     def endpoint(self, endpoint: Endpoint | TokenEndpoint) -> Handler:
         async def handle(request: Request) -> Response:
@@ -101,10 +102,18 @@ class _Gate:
         fault = self._service.faults.take(endpoint.operation)
         if fault is None:
             return await self._carry_out(request, endpoint)
+        if fault.late is not None:
+            late = asyncio.create_task(self._carry_out_late(request, endpoint, fault))
+            self._late.add(late)  # the loop keeps no task alive by itself
+            late.add_done_callback(self._late.discard)
         await asyncio.sleep(fault.work)
         real = await self._carry_out(request, endpoint, keep=fault.keep) if fault.does_it else None
         await _sleep(request, fault.delay)
         return _faulty(request, fault, real)
+
+    async def _carry_out_late(self, request: Request, endpoint: Endpoint | TokenEndpoint, fault: Fault) -> None:
+        await asyncio.sleep(fault.late or 0)
+        await self._carry_out(request, endpoint, keep=fault.keep)
 
     async def _carry_out(
         self, request: Request, endpoint: Endpoint | TokenEndpoint, *, keep: int | None = None

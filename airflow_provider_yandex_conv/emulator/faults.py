@@ -30,6 +30,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "skip": (int,),
     "keep": (int,),
     "work": (int, float),
+    "late": (int, float),
     "delay": (int, float),
     "status": (int,),
     "truncate": (int,),
@@ -48,6 +49,7 @@ class Fault:
     :param applied: whether the server does what was asked before it fails to say so.
     :param keep: how many of the items in the request it takes in; None for all.
     :param work: seconds that the server takes to do what was asked; it goes on when the client has gone.
+    :param late: seconds after which the server does what was asked all the same, whatever it answers until then.
     :param delay: seconds before the answer.
     :param status: HTTP status of the answer in place of the real one; None keeps the real answer.
     :param shape: shape of the error body: one of ``openai``, ``rpc_status``, ``grpc``, ``flat``, ``oauth``,
@@ -67,6 +69,7 @@ class Fault:
     applied: bool = False
     keep: int | None = None
     work: float = 0.0
+    late: float | None = None
     delay: float = 0.0
     status: int | None = None
     shape: str = "openai"
@@ -111,7 +114,7 @@ class Fault:
     def does_it(self) -> bool:
         """Whether the request is carried out: where the real answer is kept, or ``applied`` says so."""
         replaced = self.status is not None or self.body is not None or self.drop is not None
-        return self.applied or not replaced
+        return self.applied or not (replaced or self.late is not None)
 
 
 @dataclass(kw_only=True)

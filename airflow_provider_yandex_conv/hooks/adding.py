@@ -17,7 +17,13 @@ from airflow_provider_yandex_conv.api import items as api
 from airflow_provider_yandex_conv.api.limits import MAX_ITEMS_PER_CALL
 from airflow_provider_yandex_conv.api.matching import stored_prefix
 from airflow_provider_yandex_conv.api.wire import Safety
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, APITimeoutError, YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import (
+    AmbiguousOutcomeError,
+    APIConnectionError,
+    APIStatusError,
+    InterruptedCallError,
+    YandexAIStudioError,
+)
 from airflow_provider_yandex_conv.hooks.listing import iterate
 from airflow_provider_yandex_conv.sending import AttemptJournal
 
@@ -25,8 +31,10 @@ if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item
     from airflow_provider_yandex_conv.client import Client
 
-#: Seconds between looks at a conversation whose server was too slow to answer.
+#: Seconds between looks at a conversation whose server may still be at work.
 _LOOK_INTERVAL = 1.0
+#: The answers of something in between that did not wait for the server: it may still be at work.
+_NOT_WAITED_FOR = {408, 499, 504}
 
 
 class AddProgress(AttemptJournal, Protocol):
@@ -61,7 +69,7 @@ class AddProgress(AttemptJournal, Protocol):
 
 class ItemAdder:
     """
-    Adds items to one conversation, in order, in as many requests as it takes.
+    Adds one list of items to one conversation, in order, in as many requests as it takes.
 
     :param reconcile: whether a lost answer is made up for by reading the conversation.
     :param progress: goes on where an earlier process was stopped; None begins at the first item.
@@ -74,6 +82,10 @@ class ItemAdder:
         self._conversation_id = conversation_id
         self._reconcile = reconcile
         self._progress = progress
+        self._stored: list[Item] = []
+        #: Of the request under way: what is known to be stored of it, and the lost answer that leaves the rest open.
+        self._found: list[Item] = []
+        self._lost: AmbiguousOutcomeError | None = None
 
     def add(self, items: Sequence[Mapping[str, Any]]) -> list[Item]:
         """
@@ -84,84 +96,96 @@ class ItemAdder:
         :raises YandexAIStudioError: a request failed; ``stored_item_ids`` tells what was stored before.
         """
         api.create_all(self._conversation_id, items)  # all is checked before any of it is sent
-        if self._progress is not None and self._progress.is_begun:
-            return self._go_on(items, self._progress)
-        if not items:
-            return []
+        cut_before = self._client.cut_off
+        try:
+            if self._progress is not None and self._progress.is_begun:
+                self._go_on(items, self._progress)
+            elif items:
+                self._begin(items)
+        except YandexAIStudioError as error:
+            error.stored_item_ids = self._stored_ids
+            raise
+        except BaseException as stop:
+            self._tell_of_cut(stop, cut_before)
+            raise
+        return self._stored
+
+    @property
+    def _stored_ids(self) -> tuple[str, ...]:
+        return tuple(item.id for item in [*self._stored, *self._found])
+
+    def _begin(self, items: Sequence[Mapping[str, Any]]) -> None:
         last_id = self._newest_id() if self._reconcile else None
         if self._progress is not None:
             self._progress.begin_after(last_id)
-        return self._add_batches(items, after=last_id)
+        self._add_all(items, after=last_id)
 
-    def _go_on(self, items: Sequence[Mapping[str, Any]], progress: AddProgress) -> list[Item]:
+    def _go_on(self, items: Sequence[Mapping[str, Any]], progress: AddProgress) -> None:
         """Add what an earlier process did not, once it is known what of its last request was stored."""
         rest = items[len(progress.item_ids) :]
         last_id = progress.item_ids[-1] if progress.item_ids else progress.after
-        found: list[Item] = []
         if progress.client_request_ids and rest:
-            lost = AmbiguousOutcomeError(
+            self._lost = AmbiguousOutcomeError(
                 "add items: an earlier process ended before it could note an answer",
                 client_request_ids=tuple(progress.client_request_ids),
             )
             until = (progress.sent_at or 0.0) + self._client.endpoint.timeout_read
-            found = self._find(rest[:MAX_ITEMS_PER_CALL], last_id, lost, wait=until - time.time())
-            self._note(found)
-        return found + self._add_batches(rest[len(found) :], after=found[-1].id if found else last_id)
+            found = self._find(rest[:MAX_ITEMS_PER_CALL], last_id, self._lost, wait=until - time.time())
+            self._lost = None
+            self._keep(found)
+        self._add_all(rest[len(self._stored) :], after=self._stored[-1].id if self._stored else last_id)
 
-    def _add_batches(self, items: Sequence[Mapping[str, Any]], *, after: str | None) -> list[Item]:
+    def _add_all(self, items: Sequence[Mapping[str, Any]], *, after: str | None) -> None:
         """Add any number of items behind the one with the id ``after``."""
-        stored: list[Item] = []
         for start in range(0, len(items), MAX_ITEMS_PER_CALL):
-            try:
-                batch = self._add_batch(items[start : start + MAX_ITEMS_PER_CALL], after=after)
-            except YandexAIStudioError as error:
-                error.stored_item_ids = (*(item.id for item in stored), *error.stored_item_ids)
-                raise
-            stored += batch
-            after = stored[-1].id
-            self._note(batch)
-        return stored
+            batch = self._add_batch(items[start : start + MAX_ITEMS_PER_CALL], after=after)
+            after = batch[-1].id
+            self._keep(batch)
 
-    def _note(self, items: Sequence[Item]) -> None:
+    def _keep(self, items: list[Item]) -> None:
+        self._stored += items
+        self._found = []
         if self._progress is not None and items:
             self._progress.store([item.id for item in items])
 
     def _add_batch(self, batch: Sequence[Mapping[str, Any]], *, after: str | None) -> list[Item]:
         """Add at most 20 items behind the one with the id ``after``."""
-        found: list[Item] = []
         began = time.monotonic()
         attempt = 0
-        try:
-            while len(found) < len(batch):
-                attempt += 1
-                try:
-                    call = api.create(self._conversation_id, batch[len(found) :])
-                    return found + list(self._client.send(call, journal=self._progress).items)
-                except AmbiguousOutcomeError as lost:
-                    self._wait(lost, attempt, began)
-                    # A server that was too slow to answer may still be at work: it is given as long again.
-                    slow = isinstance(lost.__cause__, APITimeoutError)
-                    found = self._find(batch, after, lost, wait=self._client.endpoint.timeout_read if slow else 0.0)
-        except YandexAIStudioError as error:
-            error.stored_item_ids = error.stored_item_ids or tuple(item.id for item in found)
-            raise
-        return found
+        while len(self._found) < len(batch):
+            attempt += 1
+            try:
+                call = api.create(self._conversation_id, batch[len(self._found) :])
+                return self._found + list(self._client.send(call, journal=self._progress).items)
+            except AmbiguousOutcomeError as lost:
+                if not self._reconcile:
+                    raise
+                self._lost = lost
+                delay = self._delay(lost, attempt, began)
+                self._announce(lost)
+                self._client.pause(delay or 0.0)
+                wait = self._client.endpoint.timeout_read if _may_be_at_work(lost.__cause__) else 0.0
+                self._find(batch, after, lost, wait=wait)
+                if delay is None and len(self._found) < len(batch):
+                    raise
+                self._lost = None
+        return self._found
 
-    def _wait(self, lost: AmbiguousOutcomeError, attempt: int, began: float) -> None:
-        """Wait as before any repeated request, or raise ``lost`` where nothing more may be tried."""
-        if not self._reconcile:
-            raise lost
+    def _delay(self, lost: AmbiguousOutcomeError, attempt: int, began: float) -> float | None:
+        """Return the seconds to wait, as before any repeated request, or None where nothing more may be sent."""
         retry = self._client.retry
         delay = retry.delay(lost, Safety.REPEATABLE, attempt, random.random())
         if delay is None or time.monotonic() - began + delay > retry.timeout:
             lost.gave_up = retry.why_not(lost, Safety.REPEATABLE, attempt) or f"Gave up after {attempt} attempts"
-            raise lost
+            return None
+        return delay
+
+    def _announce(self, lost: AmbiguousOutcomeError) -> None:
         self._client.log.info(
             "add items: reading conversation %s to see what was stored, as an answer was lost (x-client-request-id %s)",
             self._conversation_id,
             lost.client_request_ids[-1],
         )
-        self._client.pause(delay)
 
     def _find(
         self, batch: Sequence[Mapping[str, Any]], after: str | None, lost: AmbiguousOutcomeError, *, wait: float
@@ -175,21 +199,37 @@ class ItemAdder:
         """
         until = time.monotonic() + wait
         while True:
-            found, foreign = stored_prefix(batch, self._items_after(after, lost))
-            if len(found) == len(batch):
-                return found
+            self._found, foreign = stored_prefix(batch, self._items_after(after, lost))
+            if len(self._found) == len(batch):
+                return self._found
             if foreign:
                 lost.message += (
                     f"; {len(foreign)} items appeared in the conversation that are not those that were sent, so it "
                     "cannot be told which of these were stored"
                 )
-                lost.stored_item_ids = tuple(item.id for item in found)
                 lost.transient = False
                 raise lost
             left = until - time.monotonic()
-            if found or left <= 0:
-                return found
+            if left <= 0:
+                return self._found
             self._client.pause(min(left, _LOOK_INTERVAL))
+
+    def _tell_of_cut(self, stop: BaseException, before: YandexAIStudioError | None) -> None:
+        """Warn of an add that was cut off from outside between or in its requests, and note what it had done."""
+        cut: YandexAIStudioError | None = self._client.cut_off
+        if cut is before:  # not in the middle of a request that adds
+            cut = self._lost
+            if cut is not None:
+                cut.message += f"; and {type(stop).__name__} came before it was known what was stored"
+            elif self._stored_ids:
+                cut = InterruptedCallError(f"add items: {type(stop).__name__} came before all of them were sent")
+                cut.connection_id = self._client.connection_id
+                cut.advice = "Adding all of them again stores some twice"
+        if cut is None:
+            return
+        cut.stored_item_ids = self._stored_ids
+        self._client.log.warning("%s", cut)
+        self._client.cut_off = cut
 
     def _newest_id(self) -> str | None:
         page = self._client.send(api.list_page(self._conversation_id, order="desc", limit=1))
@@ -201,3 +241,10 @@ class ItemAdder:
         except YandexAIStudioError as error:
             lost.message += f"; and the conversation could not be read to see what was stored ({error.message})"
             raise lost from error
+
+
+def _may_be_at_work(cause: BaseException | None) -> bool:
+    """Whether a server may do what was asked after its answer was lost."""
+    if isinstance(cause, APIStatusError):
+        return cause.status in _NOT_WAITED_FOR
+    return isinstance(cause, APIConnectionError)

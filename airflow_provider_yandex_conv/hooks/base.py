@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_yandex_conv import __version__
 from airflow_provider_yandex_conv._compat import AirflowNotFoundException, mask_secret
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError, NotFoundError
+from airflow_provider_yandex_conv.exceptions import ConfigurationError, NotFoundError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.credentials import YANDEXCLOUD_CONN_ID
 from airflow_provider_yandex_conv.hooks.stored import StoredConnection
@@ -68,9 +68,14 @@ class ConnectedHook(BaseHook):
             return self._client
 
     @property
-    def cut_off(self) -> AmbiguousOutcomeError | None:
-        """What is known of the creating request that was last cut off by a time limit of the task or by a signal."""
+    def cut_off(self) -> YandexAIStudioError | None:
+        """What is known of the creating call that was last cut off by a time limit of the task or by a signal."""
         return self._client.cut_off if self._client is not None else None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether :meth:`interrupt` was called."""
+        return self._interrupted
 
     def interrupt(self) -> None:
         """

@@ -36,6 +36,7 @@ from airflow_provider_yandex_conv.hooks.fields import (
     Integer,
     Number,
     SecretDocument,
+    SecretPath,
     SecretText,
     Text,
     TextMapping,
@@ -72,21 +73,21 @@ FIELDS: tuple[Field, ...] = (
         "Service account key",
         "For auth_type service_account: the JSON of an authorized key.",
     ),
-    Text(
+    SecretPath(
         "service_account_key_path",
         "Service account key file",
-        "For auth_type service_account: the path of a file with that JSON on the worker, in place of it.",
+        "For auth_type service_account: the absolute path of a file with that JSON on the worker, in place of it.",
     ),
     HeaderText(
         "workload_identity_service_account_id",
         "Workload identity: service account",
         "For auth_type workload_identity: the id of the service account whose tokens are asked for.",
     ),
-    Text(
+    SecretPath(
         "workload_identity_token_path",
         "Workload identity: token file",
-        "For auth_type workload_identity: the path of a file on the worker that holds the other provider's token. It "
-        "is read whenever an IAM token is asked for.",
+        "For auth_type workload_identity: the absolute path of a file on the worker that holds the other provider's "
+        "token. It is read whenever an IAM token is asked for.",
     ),
     Url(
         "workload_identity_url",

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_yandex_conv.auth.paths import is_path
 from airflow_provider_yandex_conv.auth.secret import Secret, SecretObject
 from airflow_provider_yandex_conv.endpoint import MAX_TIMEOUT
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
@@ -102,6 +103,17 @@ class Text(Field):
         if not isinstance(extras[self.name], str):
             raise self._wrong("a text", extras[self.name])
         return str(extras[self.name]).strip()
+
+
+class SecretPath(Text):
+    """The path of a file that holds a secret."""
+
+    __slots__ = ()
+
+    def _checked(self, extras: Extras) -> str:
+        if not is_path(super()._checked(extras)):
+            raise self._wrong("the absolute path of a file", extras[self.name])
+        return super()._checked(extras)
 
 
 class HeaderText(Text):

@@ -28,7 +28,7 @@ def not_found_or_not_offered(is_there: Callable[[], bool]) -> Iterator[None]:
         yield
     except NotFoundError as error:
         if _can_be_read(is_there):
-            raise UnsupportedEndpointError(
+            not_offered = UnsupportedEndpointError(
                 f"{error.message}, although it can be read",
                 status=error.status,
                 code=error.code,
@@ -36,7 +36,10 @@ def not_found_or_not_offered(is_there: Callable[[], bool]) -> Iterator[None]:
                 request_id=error.request_id,
                 server_trace_id=error.server_trace_id,
                 client_request_id=error.client_request_id,
-            ) from error
+            )
+            not_offered.connection_id = error.connection_id
+            not_offered.stored_item_ids = error.stored_item_ids
+            raise not_offered from error
         raise
 
 

@@ -70,8 +70,9 @@ class ItemsTask:
                 )
             raise
         except BaseException as stop:
-            if self._on_ambiguous == "fail" and self._hook.cut_off is not None:
-                raise _not_retried(self._hook.cut_off) from stop
+            cut = self._hook.cut_off
+            if self._on_ambiguous == "fail" and isinstance(cut, AmbiguousOutcomeError):
+                raise _not_retried(str(cut)) from stop
             raise
         return list(progress.item_ids)
 
@@ -86,7 +87,9 @@ class ItemsTask:
             # A time limit of the task, or a signal, in the middle of the request: Airflow would retry the task.
             if self._hook.cut_off is None:
                 raise
-            raise _not_retried(self._hook.cut_off) from stop
+            raise _not_retried(str(self._hook.cut_off)) from stop
+        if stored and self._hook.is_interrupted:
+            raise _not_retried(f"Told to stop after all items were stored, the last of them {stored[-1].id}.")
         return [item.id for item in stored]
 
     def _check_that_it_can_go_on(self, progress: LedgerProgress) -> None:
@@ -153,5 +156,5 @@ class LedgerProgress:
         )
 
 
-def _not_retried(cut: AmbiguousOutcomeError) -> AirflowFailException:
-    return AirflowFailException(f"{cut} The task is not retried, as that may store items again.")
+def _not_retried(what: str) -> AirflowFailException:
+    return AirflowFailException(f"{what} The task is not retried, as that may store items again.")

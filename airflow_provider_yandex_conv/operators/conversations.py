@@ -77,8 +77,10 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
         with self.outcome(NotFoundError):  # of what is to be created, nothing can be missing
-            conversation = self._creator(context).create()
-            self._push(context, conversation)
+            creator = self._creator(context)
+            conversation = creator.create()
+            with creator.until_it_is_returned(conversation):
+                self._push(context, conversation)
         return conversation.id
 
     def _creator(self, context: Context) -> ConversationCreator:
@@ -234,19 +236,20 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
 
     def _delete_items(self) -> None:
         try:
-            item_ids = [item.id for item in self.hook.list_items(self.conversation_id)]
+            # Newest first: the hook tells a missing endpoint from a missing item by looking through the newest.
+            item_ids = [item.id for item in self.hook.list_items(self.conversation_id, order="desc")]
         except NotFoundError:
             return  # the delete of the conversation says what that means
-        done = 0
+        done, left = 0, len(item_ids)
         try:
             for item_id in item_ids:
-                self.hook.delete_item(self.conversation_id, item_id, ignore_missing=True)
-                done += 1
+                done += self.hook.delete_item(self.conversation_id, item_id, ignore_missing=True)
+                left -= 1
         except UnsupportedEndpointError as error:
             self.log.warning(
                 "%d items of conversation %s stay at the vendor, and cannot be reached once it is deleted: %s",
-                len(item_ids) - done,
+                left,
                 self.conversation_id,
                 error,
             )
-        self.log.info("Deleted %d items of conversation %s", done, self.conversation_id)
+        self.log.info("Deleted %d of %d items of conversation %s", done, len(item_ids), self.conversation_id)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
@@ -59,6 +59,33 @@ class ConversationCreator:
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
         return self._find(self._ledger) or self._create()
+
+    @contextmanager
+    def until_it_is_returned(self, conversation: Conversation) -> Iterator[None]:
+        """
+        Answer for a conversation that exists, and whose task may still be ended from outside.
+
+        Where nothing is kept over the tries, a retry would create another one.
+
+        :raises AirflowFailException: it must not.
+        :raises InterruptedCallError: the task was told to stop.
+        """
+        try:
+            yield
+        except BaseException as stop:  # a time limit of the task, or a signal
+            if self._ledger is None:
+                self._leave(conversation, type(stop).__name__, stop)
+            raise
+        if self._ledger is None and self._hook.is_interrupted:
+            self._leave(conversation, "the order to stop", None)
+
+    def _leave(self, conversation: Conversation, what_came: str, stop: BaseException | None) -> None:
+        if self._may_recreate:
+            self._log.warning(
+                "%s", self._take_back(conversation, f"was created before {what_came} came, and a retry creates another")
+            )
+            return
+        raise _not_retried(f"Conversation {conversation.id} was created before {what_came} came.") from stop
 
     def _find(self, ledger: Ledger | None) -> Conversation | None:
         """Return the conversation of an earlier try, or None where there is none to be had."""
@@ -125,23 +152,25 @@ class ConversationCreator:
         try:
             self._ledger.keep(f"conversation {conversation.id}", id=conversation.id)
         except TaskSupersededError as superseded:
-            what_was_done = self._take_back(conversation, superseded)
+            what_was_done = self._take_back(
+                conversation, "was created by a try that has been superseded", may_be_in_use=superseded.applied is None
+            )
             with suppress(Exception):  # the log may have gone with the supervisor
                 self._log.warning("%s", what_was_done)
             raise
 
-    def _take_back(self, conversation: Conversation, superseded: TaskSupersededError) -> str:
+    def _take_back(self, conversation: Conversation, why: str, *, may_be_in_use: bool = False) -> str:
         """Delete what nobody will ever hear of, where that harms nobody, and return what was done."""
-        what = f"Conversation {conversation.id} ({self._marker}) was created by a try that has been superseded: "
-        if superseded.applied is None:
-            return f"{what}it stays, as the try that took over may use it"
+        what = f"Conversation {conversation.id} ({self._marker}) {why}"
+        if may_be_in_use:
+            return f"{what}: it stays, as the try that took over may use it"
         if self._items:
-            return f"{what}it stays, as its items could not be reached any more once it is deleted; delete it by hand"
+            return f"{what}: it stays, as its items could not be reached any more once it is deleted; delete it by hand"
         try:
             self._hook.get_conn().uninterrupted().send(conversations.delete(conversation.id))
         except Exception as error:
-            return f"{what}it could not be deleted ({error}); delete it by hand"
-        return f"{what}it was deleted"
+            return f"{what}: it could not be deleted ({error}); delete it by hand"
+        return f"{what}: it was deleted"
 
     def _answer_for(self, client_request_ids: Sequence[str]) -> None:
         """Decide on attempts of an earlier try that ended before their outcome was known."""

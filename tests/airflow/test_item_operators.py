@@ -75,6 +75,52 @@ def test_adding_that_is_cut_off_fails_for_good(emulator, context, conversation_i
     assert "add items: the request was cut off by Cut" in logged()
 
 
+def test_adding_that_is_cut_off_between_its_requests_fails_for_good(
+    emulator, context, conversation_id, cut_off, logged
+):
+    """What the first request stored would be stored again by a retry of the task."""
+    emulator.fail(ADD, skip=1, status=429, headers={"Retry-After": "3"})
+    retry = {"request_retry": RequestRetry()}
+    with pytest.raises(AirflowFailException, match="20 items were stored before, the last of them msg_"):
+        YandexAddConversationItemsOperator(
+            task_id="t", conversation_id=conversation_id, items=said(*map(str, range(30))), **retry
+        ).execute(context)
+    assert len(texts(emulator)) == 20
+    assert "add items: Cut came before all of them were sent" in logged()
+
+
+@pytest.mark.parametrize("first", [0, 20])
+def test_adding_that_is_cut_off_while_it_looks_for_what_was_stored_fails_for_good(
+    emulator, context, conversation_id, cut_off, logged, first
+):
+    emulator.fail(ADD, skip=first // 20, drop="reset", applied=True)
+    emulator.fail("listConversationItems", skip=1, delay=3)
+    with pytest.raises(AirflowFailException, match="and Cut came before it was known what was stored") as raised:
+        operate(YandexAddConversationItemsOperator, context, conversation_id, items=said(*map(str, range(first + 5))))
+    assert len(texts(emulator)) == first + 5
+    assert f"{first} items were stored before" in str(raised.value) or not first
+    assert "Cut came before it was known what was stored" in logged()
+
+
+def test_adding_that_is_cut_off_in_its_second_request_says_what_the_first_stored(
+    emulator, context, conversation_id, cut_off
+):
+    emulator.fail(ADD, skip=1, delay=3)
+    with pytest.raises(AirflowFailException, match="20 items were stored before, the last of them msg_"):
+        operate(YandexAddConversationItemsOperator, context, conversation_id, items=said(*map(str, range(30))))
+
+
+def test_adding_that_is_cut_off_before_anything_was_stored_is_left_to_the_retries_of_the_task(
+    emulator, context, conversation_id, cut_off
+):
+    emulator.fail(ADD, status=429, headers={"Retry-After": "3"})
+    with pytest.raises(cut_off):
+        YandexAddConversationItemsOperator(
+            task_id="t", conversation_id=conversation_id, items=said("a"), request_retry=RequestRetry()
+        ).execute(context)
+    assert texts(emulator) == []
+
+
 def test_adding_that_stored_nothing_is_left_to_the_retries_of_the_task(emulator, context, conversation_id):
     emulator.fail(ADD, status=429, headers={"Retry-After": "3600"})
     with pytest.raises(errors.RateLimitError):
@@ -158,6 +204,27 @@ class TestDeletingWithItems:
         assert f"2 items of conversation {conversation_id} stay at the vendor, and cannot be reached once it is" in text
         assert "This server does not offer the endpoint" in text
         assert [len(one["items"]) for one in emulator.deleted_conversations] == [2]
+
+    @pytest.mark.parametrize("status", [404, 405])
+    def test_a_missing_endpoint_is_known_in_a_long_conversation(
+        self, emulator, context, conversation_id, status, logged
+    ):
+        """The hook looks through the newest 1,000 items for one that it could not delete."""
+        for _ in range(51):
+            YandexAIStudioHook().add_items(conversation_id, said(*map(str, range(20))), on_ambiguous="fail")
+        emulator.fail("deleteConversationItem", status=status, times=None)
+        operate(YandexDeleteConversationOperator, context, conversation_id, delete_items=True)
+        text = logged()
+        assert f"1020 items of conversation {conversation_id} stay at the vendor" in text
+        assert f"Deleted 0 of 1020 items of conversation {conversation_id}" in text
+
+    def test_items_that_others_deleted_are_not_counted(self, emulator, context, conversation_id, logged):
+        operate(YandexAddConversationItemsOperator, context, conversation_id, items=said("a", "b"))
+        page = {"object": "list", "data": emulator.conversations[0]["items"], "has_more": False}
+        emulator.fail("listConversationItems", body=json.dumps(page))
+        YandexAIStudioHook().delete_item(conversation_id, page["data"][0]["id"])
+        operate(YandexDeleteConversationOperator, context, conversation_id, delete_items=True)
+        assert f"Deleted 1 of 2 items of conversation {conversation_id}" in logged()
 
     def test_a_missing_conversation_is_as_without_items(self, emulator, context):
         arguments = {"delete_items": True, "ignore_missing": True}

@@ -326,6 +326,17 @@ def test_a_conversation_that_exists_is_returned_though_xcom_fails(emulator, cont
     assert f"Conversation {conversation_id} exists, but not all of it could be pushed to XCom" in logged()
 
 
+@pytest.mark.parametrize("on_ambiguous", ["fail", "recreate"])
+def test_a_conversation_that_exists_is_not_passed_over_when_xcom_is_cut_off(
+    emulator, context, logged, cut_off, on_ambiguous
+):
+    context["ti"].xcom_push = lambda **_: time.sleep(3)
+    with pytest.raises(AirflowFailException if on_ambiguous == "fail" else cut_off):
+        create(on_ambiguous=on_ambiguous).execute(context)
+    (stored,) = emulator.conversations
+    assert f"Conversation {stored['id']} exists, but not all of it could be pushed to XCom" in logged()
+
+
 def test_an_operator_uses_the_connection_it_is_given(emulator, context, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", emulator.connection(folder_id="b1g-other"))
     create(yandex_ai_studio_conn_id="other").execute(context)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -183,6 +185,16 @@ def test_a_fault_meets_the_requests_it_is_meant_for(emulator, call):
     assert call("POST", "/conversations")[0] == 200
 
 
+def test_what_is_done_late_is_done_after_its_answer(emulator, call):
+    emulator.fail("createConversation", status=504, late=0.2)
+    assert call("POST", "/conversations", {"metadata": {"a": "b"}})[0] == 504
+    assert emulator.conversations == []
+    until = time.monotonic() + 10
+    while not emulator.conversations and time.monotonic() < until:
+        time.sleep(0.02)
+    assert [one["metadata"] for one in emulator.conversations] == [{"a": "b"}]
+
+
 def test_quotas_refuse_what_is_beyond_them(emulator):
     def create(_):
         return requests.post(f"{emulator.base_url}/conversations", timeout=5)
@@ -252,12 +264,12 @@ def command():
     process = subprocess.Popen(
         [sys.executable, "-m", "airflow_provider_yandex_conv.emulator", "--port", "0", "--api-key", "k1"],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     yield process.stdout.readline().strip(), process
     process.kill()
-    process.wait()
-    process.stdout.close()
+    process.communicate()
 
 
 def test_the_command_prints_its_base_url_first_and_ends_when_told(command):
@@ -267,6 +279,14 @@ def test_the_command_prints_its_base_url_first_and_ends_when_told(command):
     assert json.loads(created.text)["object"] == "conversation"
     process.terminate()
     assert process.wait(10) in {0, -15}
+
+
+def test_the_command_ends_without_a_traceback_when_a_person_stops_it(command):
+    base_url, process = command
+    assert requests.post(f"{base_url}/conversations", timeout=5).status_code == 401
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr.read() == ""
 
 
 def test_a_port_in_use_is_said_in_a_line(emulator):

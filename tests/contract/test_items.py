@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from fault_table import FINAL, LOST, REFUSED
 
@@ -122,6 +119,30 @@ def test_a_server_that_is_still_at_work_is_given_its_time(emulator, hook, conver
     assert len(adds(emulator)) == 1
 
 
+@pytest.mark.parametrize("fault", [{"drop": "reset"}, {"drop": "close"}, {"status": 504}, {"status": 408}])
+def test_a_server_that_stores_after_its_answer_was_lost_is_given_its_time(emulator, hook, conversation_id, fault):
+    """What stands in between has given up, the server has not."""
+    emulator.fail(ADD, late=0.3, **fault)
+    hook.add_items(conversation_id, said("a", "b"))
+    assert texts(emulator) == ["before", "a", "b"]
+    assert len(adds(emulator)) == 1
+
+
+def test_a_server_that_has_stored_a_part_so_far_is_given_its_time(emulator, hook, conversation_id, monkeypatch):
+    emulator.fail(ADD, keep=1, delay=0.8)
+    looks = []
+
+    def goes_on(seconds):
+        looks.append(seconds)
+        if len(looks) == 2:  # after the first look
+            YandexAIStudioHook().add_items(conversation_id, said("b", "c"), on_ambiguous="fail")
+
+    monkeypatch.setattr(hook.get_conn(), "pause", goes_on)
+    assert [item.text for item in hook.add_items(conversation_id, said("a", "b", "c"))] == ["a", "b", "c"]
+    assert len(looks) == 2
+    assert texts(emulator) == ["before", "a", "b", "c"]
+
+
 def test_what_a_server_stored_of_a_batch_is_not_sent_again(emulator, hook, conversation_id):
     emulator.fail(ADD, status=503, applied=True, keep=2)
     added = hook.add_items(conversation_id, said("a", "b", "c"))
@@ -181,6 +202,18 @@ def test_a_conversation_that_cannot_be_read_makes_it_ambiguous(emulator, hook, c
     assert len(adds(emulator)) == 1
 
 
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 303}, {"drop": "reset"}])
+def test_what_the_last_attempt_stored_is_looked_for_as_well(emulator, monkeypatch, conversation_id, fault):
+    hook = YandexAIStudioHook(request_retry=RequestRetry(attempts=1))
+    emulator.fail(ADD, applied=True, **fault)
+    assert [item.text for item in hook.add_items(conversation_id, said("a", "b"))] == ["a", "b"]
+    assert len(adds(emulator)) == 1
+    emulator.fail(ADD, applied=True, keep=1, status=503)
+    with pytest.raises(errors.AmbiguousOutcomeError, match=r"1 items were stored before.*Gave up after 1 of 1"):
+        hook.add_items(conversation_id, said("c", "d"))
+    assert texts(emulator) == ["before", "a", "b", "c"]
+
+
 def test_a_server_that_stays_broken_ends_it(emulator, hook, conversation_id):
     emulator.fail(ADD, status=503, times=None)
     with pytest.raises(errors.AmbiguousOutcomeError, match="Gave up after 4 of 4 attempts"):
@@ -219,54 +252,25 @@ def test_a_failure_in_the_middle_says_what_was_stored(emulator, hook, conversati
     assert f"20 items were stored before, the last of them {stored[-1]}" in str(raised.value)
 
 
+def test_an_endpoint_that_vanishes_in_the_middle_says_what_was_stored(emulator, hook, conversation_id):
+    emulator.fail(ADD, status=404, skip=1)
+    with pytest.raises(errors.UnsupportedEndpointError) as raised:
+        hook.add_items(conversation_id, said(*map(str, range(25))))
+    stored = [item["id"] for item in emulator.conversations[0]["items"][1:]]
+    assert raised.value.stored_item_ids == tuple(stored)
+    assert "connection yandex_ai_studio_default" in str(raised.value)
+
+
+def test_an_ambiguous_add_does_not_say_that_items_cannot_be_found(emulator, hook, conversation_id):
+    emulator.fail(ADD, status=503, applied=True)
+    with pytest.raises(errors.AmbiguousOutcomeError) as raised:
+        hook.add_items(conversation_id, said("a"), on_ambiguous="fail")
+    assert "cannot be found" not in str(raised.value)
+
+
 def test_an_unknown_choice_is_refused(hook):
     with pytest.raises(errors.ConfigurationError, match="on_ambiguous must be 'reconcile' or 'fail', got 'recreate'"):
         hook.add_items("c1", said("a"), on_ambiguous="recreate")
-
-
-_TEXT = st.sampled_from(["a", "b", "before"])
-_ITEM = st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(["user", "assistant"]), _TEXT)
-_FAULT = st.sampled_from(
-    [
-        {"status": 503},
-        {"status": 503, "applied": True},
-        {"status": 503, "applied": True, "keep": 1},
-        {"drop": "reset"},
-        {"drop": "reset", "applied": True},
-        {"truncate": 9},
-        {"body": "{}", "applied": True},
-        {"status": 429, "headers": {"Retry-After": "0"}},
-    ]
-)
-
-
-@pytest.fixture(scope="module")
-def own_emulator():
-    with Emulator() as emulator:
-        yield emulator
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    items=st.lists(_ITEM, max_size=43),
-    fault=_FAULT,
-    skip=st.integers(0, 3),
-    where=st.sampled_from([ADD, "listConversationItems", "*"]),
-)
-def test_the_stored_list_is_the_wanted_one_for_any_list_and_any_fault(
-    own_emulator, monkeypatch, items, fault, skip, where
-):
-    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", own_emulator.connection())
-    own_emulator.reset()
-    hook = YandexAIStudioHook(request_retry=FAST)
-    conversation_id = hook.create_conversation(items=said("before")).id
-    own_emulator.fail(where, skip=skip, **fault)
-    added = hook.add_items(conversation_id, items)
-    wanted = [(item["role"], item["content"]) for item in items]
-    assert [(item.role, item.text) for item in added] == wanted
-    kept = own_emulator.conversations[0]["items"][1:]
-    assert [(item["role"], item["content"][0]["text"]) for item in kept] == wanted
-    assert [item.id for item in added] == [item["id"] for item in kept]
 
 
 class TestListing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from types import SimpleNamespace
 
@@ -219,6 +220,43 @@ def test_extras_that_mean_nothing_are_known_by_name():
     assert parse(stored(folder="b1g", timeout=3)).unknown_extras == ("folder", "timeout")
 
 
+#: Keys and tokens that somebody pasted in place of the path of their file.
+PASTED = [
+    {"auth_type": auth_type, "workload_identity_service_account_id": "aje", name: text}
+    for auth_type, name in (
+        ("service_account", "service_account_key_path"),
+        ("workload_identity", "workload_identity_token_path"),
+    )
+    for text in (
+        KEY,
+        f'{{"private_key": "{KEY}"}}',
+        f"-----BEGIN PRIVATE KEY-----\n/{KEY}",
+        f"/{KEY}\0",
+        f"eyJ0.{KEY}.x/y",
+    )
+]
+
+
+@pytest.mark.parametrize("fields", PASTED)
+def test_what_is_pasted_in_place_of_a_path_is_not_shown(fields):
+    said = refusal(**fields)
+    assert re.search(r"extra '\w+_path' must be the absolute path of a file, got a text of \d+ characters", said)
+    assert KEY not in said
+
+
+@pytest.mark.parametrize("fields", PASTED[:5])
+def test_what_is_pasted_in_place_of_a_path_in_a_borrowed_connection_is_not_shown(fields):
+    borrowed = stored(service_account_json_path=fields["service_account_key_path"])
+    with pytest.raises(ConfigurationError) as raised:
+        parse(stored(auth_type="yandexcloud"), lookup=lambda _: borrowed)
+    assert "'service_account_json_path' of connection 'yandexcloud_default' must be the absolute path of a" in str(
+        raised.value
+    )
+    trace = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    ours = [frame for frame in trace.stack if "airflow_provider_yandex_conv" in frame.filename]
+    assert KEY not in str(raised.value) + "".join(str(frame.locals) for frame in ours)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -229,6 +267,7 @@ def test_extras_that_mean_nothing_are_known_by_name():
         {"iam_token": f"{KEY} {KEY}"},
         {"extra": f'{{"iam_token": "{KEY}'},
         {"proxies": {"https": 1, "http": KEY}},
+        *PASTED,
     ],
 )
 def test_no_frame_of_a_refusal_prints_a_secret(fields):

@@ -114,8 +114,8 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             errors.AmbiguousOutcomeError(
                 "create conversation: the answer was lost", client_request_ids=("c1", "c2"), client_request_id="c2"
             ),
-            "create conversation: the answer was lost (x-client-request-id c1, c2). It may have been applied, and what "
-            "it created cannot be found again. Sending it again may create one more.",
+            "create conversation: the answer was lost (x-client-request-id c1, c2). It may have been applied. Sending "
+            "it again may create one more.",
         ),
         (
             errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
@@ -123,8 +123,8 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
         ),
         (
             errors.TaskStateStoreError("Airflow's task state store could not be read (EOFError)"),
-            "Airflow's task state store could not be read (EOFError). Nothing was sent. A retry may succeed; durable=False "
-            "does without the store.",
+            "Airflow's task state store could not be read (EOFError). Nothing was sent. A retry may succeed; "
+            "durable=False does without the store.",
         ),
         (
             errors.TaskSupersededError("the supervisor of this task has died", applied=None),
