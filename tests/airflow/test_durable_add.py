@@ -15,6 +15,7 @@ from state_store import FakeStore, SupervisorError
 
 KEY = "yandex_ai_studio_items"
 ADD = "createConversationItems"
+LIST = "listConversationItems"
 ONCE = RequestRetry(attempts=1)
 LONG = [str(number) for number in range(50)]
 
@@ -72,6 +73,7 @@ def test_a_retry_of_a_task_that_had_added_everything_adds_nothing(attempt, emula
 )
 def test_a_retry_goes_on_where_the_try_before_failed(attempt, emulator, fault, skip):
     emulator.fail(ADD, skip=skip, **fault)
+    emulator.fail(LIST, skip=1, status=503)  # the look for what was stored fails as well
     with pytest.raises(errors.YandexAIStudioError):
         attempt(*LONG)
     ids = attempt(*LONG)
@@ -118,9 +120,9 @@ def test_items_of_others_behind_a_lost_answer_fail_the_task_for_good(attempt, em
 
 def test_a_conversation_that_cannot_be_read_now_may_be_read_by_the_next_try(attempt, emulator):
     emulator.fail(ADD, drop="reset", applied=True)
+    emulator.fail(LIST, skip=1, times=2, status=503)
     with pytest.raises(errors.AmbiguousOutcomeError):
         attempt("a")
-    emulator.fail("listConversationItems", status=503)
     with pytest.raises(errors.AmbiguousOutcomeError, match="could not be read to see what was stored"):
         attempt("a")
     attempt("a")

@@ -326,15 +326,30 @@ def test_a_conversation_that_exists_is_returned_though_xcom_fails(emulator, cont
     assert f"Conversation {conversation_id} exists, but not all of it could be pushed to XCom" in logged()
 
 
-@pytest.mark.parametrize("on_ambiguous", ["fail", "recreate"])
-def test_a_conversation_that_exists_is_not_passed_over_when_xcom_is_cut_off(
-    emulator, context, logged, cut_off, on_ambiguous
-):
+def test_a_time_limit_behind_a_create_takes_back_what_a_retry_creates_again(emulator, context, logged, cut_off):
     context["ti"].xcom_push = lambda **_: time.sleep(3)
-    with pytest.raises(AirflowFailException if on_ambiguous == "fail" else cut_off):
-        create(on_ambiguous=on_ambiguous).execute(context)
+    with pytest.raises(cut_off):
+        create().execute(context)
+    assert [request.operation for request in emulator.requests] == ["createConversation", "deleteConversation"]
+    assert emulator.conversations == []
+    assert "was created before Cut came, and a retry creates another: it was deleted" in logged()
+
+
+def test_a_time_limit_behind_a_create_names_what_cannot_be_taken_back(emulator, context, logged, cut_off):
+    context["ti"].xcom_push = lambda **_: time.sleep(3)
+    with pytest.raises(cut_off):
+        create(items=[{"role": "user", "content": "Hello!"}]).execute(context)
     (stored,) = emulator.conversations
-    assert f"Conversation {stored['id']} exists, but not all of it could be pushed to XCom" in logged()
+    assert f"Conversation {stored['id']} (airflow_dag_id=sales" in logged()
+    assert "was created before Cut came, and a retry creates another: it stays, as its items could not be" in logged()
+
+
+def test_a_time_limit_behind_a_create_is_final_where_a_second_one_is_ruled_out(emulator, context, cut_off):
+    context["ti"].xcom_push = lambda **_: time.sleep(3)
+    with pytest.raises(AirflowFailException) as raised:
+        create(on_ambiguous="fail").execute(context)
+    (stored,) = emulator.conversations
+    assert f"Conversation {stored['id']} was created before Cut came. The task is not retried" in str(raised.value)
 
 
 def test_an_operator_uses_the_connection_it_is_given(emulator, context, monkeypatch):
