@@ -15,6 +15,11 @@ import pytest
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.operators import conversations, items
 
+try:
+    import airflow.sdk as airflow_sdk
+except ImportError:  # Airflow 2
+    airflow_sdk = None
+
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -37,6 +42,7 @@ def table(heading):
 def test_every_code_block_is_tried_by_a_test_here():
     assert [code.split("\n")[0] for code in PYTHON] == [
         "from datetime import datetime",
+        "from airflow_provider_yandex_conv.retry_policy import YandexAIStudioRetryPolicy",
         "# conftest.py",
         "# test_conversations.py",
     ]
@@ -51,12 +57,21 @@ def test_every_code_block_is_tried_by_a_test_here():
     assert {language for language, _ in BLOCKS} == {"python", "sh"}
 
 
+def test_the_retry_policy_is_taken_by_an_operator_where_airflow_has_policies():
+    code = block(PYTHON, "from airflow_provider_yandex_conv.retry_policy")
+    names = {"YandexCreateConversationOperator": conversations.YandexCreateConversationOperator}
+    if not hasattr(airflow_sdk, "RetryPolicy"):
+        with pytest.raises(ImportError, match=r"Airflow 3\.3"):
+            exec(code, names)
+        return
+    exec(code, names)
+    assert type(names["create"].retry_policy) is names["YandexAIStudioRetryPolicy"]
+
+
 def test_the_first_dag_is_short_and_runs(tmp_path, yandex_ai_studio):
     code = block(PYTHON, "from datetime")
     assert len(code.splitlines()) <= 15
-    try:
-        import airflow.sdk  # noqa: F401
-    except ImportError:
+    if airflow_sdk is None:
         code = code.replace("from airflow.sdk import", "from airflow.models import")  # as the text below it says
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "readme.py").write_text(code)
