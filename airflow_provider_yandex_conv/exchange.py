@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import AnyStr
@@ -50,6 +51,8 @@ class Exchange:
         self._authorization = authorization
         carried = () if authorization is None else (authorization.secret,)
         self._secrets: Sequence[Secret] = (*carried, *secrets_in(request.body), *endpoint.secrets)
+        #: What the caller is handling, and so the last context of every error from here on.
+        self._handled_before = sys.exc_info()[1]
         self.request = request
 
     @property
@@ -148,7 +151,7 @@ class Exchange:
 
         :param applied: ``False`` if not a byte of the request left this machine, else ``None``.
         """
-        reason = _redact(_innermost(error), self._secrets)
+        reason = _redact(_innermost(error, self._handled_before), self._secrets)
         return APIConnectionError(f"no answer from {self._where}: {reason}", applied=applied)
 
     def too_slow(self, *, applied: bool | None) -> APITimeoutError:
@@ -177,9 +180,13 @@ def _redact(text: AnyStr, secrets: Sequence[Secret]) -> AnyStr:
     return text
 
 
-def _innermost(error: BaseException) -> str:
-    """Return the text of the first cause: the layers above it repeat it with addresses of objects."""
-    while (inner := error.__cause__ or error.__context__) is not None:
+def _innermost(error: BaseException, handled_before: BaseException | None) -> str:
+    """
+    Return the text of the first cause: the layers above it repeat it with addresses of objects.
+
+    :param handled_before: what had gone wrong before, and is no cause.
+    """
+    while (inner := error.__cause__ or error.__context__) not in (None, handled_before):
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text or type(error).__name__

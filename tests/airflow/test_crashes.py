@@ -23,7 +23,7 @@ from state_store import FakeStore
 
 PACKAGE = str(Path(airflow_provider_yandex_conv.__file__).parent)
 SERVER = str(Path(PACKAGE) / "emulator")
-KILLED = 9
+ENDED = 9
 
 
 class Cut(BaseException):
@@ -58,7 +58,7 @@ def stop_at(line, act):
 
 
 def kill():
-    os._exit(KILLED)
+    os._exit(ENDED)
 
 
 def cut():
@@ -66,23 +66,22 @@ def cut():
     raise Cut
 
 
-def end_at(line, how, work):
-    """Do the work in a process that is killed at a line, or in this one, cut off there; return whether it was."""
-    if how == "cut":
-        try:
-            with at_each_line(stop_at(line, cut)):
-                work()
-        except (Cut, AirflowFailException):
-            return True
-        return False
+def end_at(line, act, work):
+    """
+    Do the work in a process that ends at a line by an act; return whether it came so far.
+
+    A process for the exception too: raised by a tracer, it may leave the interpreter at a point where none is raised.
+    """
     child = os.fork()
     if child == 0:
         try:
-            with at_each_line(stop_at(line, kill)):
+            with at_each_line(stop_at(line, act)):
                 work()
+        except (Cut, AirflowFailException):
+            os._exit(ENDED)
         finally:
             os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ENDED
 
 
 def lines_of(work):
@@ -106,8 +105,11 @@ def store(tmp_path):
     return FakeStore(tmp_path / "store.json")
 
 
-@pytest.mark.parametrize("how", ["killed", "cut"])
-def test_a_create_that_ends_at_any_line_leaves_nothing_unsaid(emulator, context, store, tmp_path, logged, how):
+each_end = pytest.mark.parametrize("act", [kill, cut])
+
+
+@each_end
+def test_a_create_that_ends_at_any_line_leaves_nothing_unsaid(emulator, context, store, tmp_path, logged, act):
     context |= {"task_state_store": store}
     context["ti"].max_tries = 2
 
@@ -126,7 +128,7 @@ def test_a_create_that_ends_at_any_line_leaves_nothing_unsaid(emulator, context,
     ended = outcomes = 0
     for line in lines:
         afresh()
-        ended += end_at(line, how, work)
+        ended += end_at(line, act, work)
         logged(anew=True)
         conversation_id = work()
         wait_until_answered(emulator)
@@ -144,8 +146,8 @@ def test_a_create_that_ends_at_any_line_leaves_nothing_unsaid(emulator, context,
     assert outcomes > 0
 
 
-@pytest.mark.parametrize("how", ["killed", "cut"])
-def test_an_add_that_ends_at_any_line_stores_each_item_once(emulator, context, store, tmp_path, how):
+@each_end
+def test_an_add_that_ends_at_any_line_stores_each_item_once(emulator, context, store, tmp_path, act):
     context |= {"task_state_store": store}
     context["ti"].max_tries = 2
     texts = [str(number) for number in range(25)]
@@ -167,7 +169,7 @@ def test_an_add_that_ends_at_any_line_stores_each_item_once(emulator, context, s
     lines = lines_of(work_on(afresh()))
     for line in lines:
         conversation_id = afresh()
-        end_at(line, how, work_on(conversation_id))
+        end_at(line, act, work_on(conversation_id))
         ids = work_on(conversation_id)()
         stored = emulator.conversations[0]["items"]
         assert [item["content"][0]["text"] for item in stored] == texts, line

@@ -168,10 +168,15 @@ def test_without_durable_a_retry_creates_anew_and_keeps_nothing(attempt, emulato
     assert (store.calls, len(emulator.conversations)) == ([], 2)
 
 
-def test_an_airflow_without_the_store_says_so_once(context, emulator, logged):
+@pytest.mark.usefixtures("emulator", "logged")
+def test_an_airflow_without_the_store_says_so_once(context, capfd, caplog):
     YandexCreateConversationOperator(task_id="create").execute(context)
-    said = [line for line in logged().splitlines() if "no task state store (3.3 has one)" in line]
-    assert len(set(said)) == 1
+    said = "no task state store (3.3 has one)"
+    printed = capfd.readouterr()
+    recorded = {record.created for record in caplog.records if said in record.getMessage()}
+    # Airflow 3.0 prints a line and gives it to the standard library, others do one of the two.
+    counts = {(printed.out + printed.err).count(said), len(recorded)}
+    assert counts - {0} == {1}
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ def test_a_refused_connection_is_tried_again(make_client, free_port, call):
     assert_never_sent(client, call, errors.APIConnectionError)
 
 
+def test_a_call_made_while_another_error_is_handled_says_its_own_reason(make_client, free_port):
+    client = make_client(base_url=f"http://127.0.0.1:{free_port}/v1")
+    try:
+        raise KeyError("no such variable")  # noqa: TRY301  # as in a task that falls back on a conversation
+    except KeyError:
+        with pytest.raises(errors.APIConnectionError, match="Connection refused") as raised:
+            client.send(conversations.create())
+    assert "no such variable" not in str(raised.value)
+
+
 def test_a_server_that_comes_up_late_gets_the_create_once(emulator, make_client, free_port):
     client = make_client(base_url=f"http://127.0.0.1:{free_port}/v1")
     late = type(emulator)(port=free_port)
