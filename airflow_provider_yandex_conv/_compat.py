@@ -18,7 +18,7 @@ try:
     from airflow.providers.common.compat.sdk import mask_secret
 except ImportError:
     try:
-        from airflow.sdk.execution_time.secrets_masker import mask_secret  # type: ignore[no-redef]  # Airflow 3.0
+        from airflow.sdk.log import mask_secret  # Airflow 3 with an older common-compat
     except ImportError:
         from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]  # Airflow 2
 

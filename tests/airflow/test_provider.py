@@ -61,6 +61,35 @@ def test_everything_the_info_names_can_be_imported():
     assert (hook.conn_type, hook.hook_name) == (connection_type["connection-type"], connection_type["hook-name"])
 
 
+def test_no_import_of_ours_is_deprecated():
+    """What a running test does is covered by the warning filter of the suite; imports come once in a process."""
+    script = """
+import importlib, pkgutil, sys, warnings
+examples, below_3_3 = sys.argv[1], sys.argv[2] == "True"
+sys.path.insert(0, examples)
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    import airflow_provider_yandex_conv as package
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        absent = ("__main__", "retry_policy") if below_3_3 else "__main__"
+        if not module.name.endswith(absent):
+            importlib.import_module(module.name)
+    for module in pkgutil.iter_modules([examples]):
+        importlib.import_module(module.name)
+ours = (package.__path__[0], examples)
+print([str(one.message) for one in seen if one.filename.startswith(ours)])
+"""
+    examples = str(Path(__file__).parents[2] / "dags_examples")
+    ended = subprocess.run(
+        [sys.executable, "-c", script, examples, str(AIRFLOW < (3, 3))],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
 def test_airflow_finds_the_hook_by_the_connection_type(monkeypatch):
     from airflow.providers_manager import ProvidersManager
 
