@@ -3,6 +3,7 @@
 #   make demo                 see it work
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
+#   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
 #   make lint types           check style and types
 #   make format               mend style
 #   make constraints          pin everything anew
@@ -13,7 +14,11 @@ PYTHON ?= python3
 ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3),)
 $(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
 endif
+# An environment for each Airflow, and for each Python that is asked for by name.
 VENV := .venv$(if $(filter-out 3.3,$(AIRFLOW)),-$(AIRFLOW))
+ifneq ($(PYTHON),python3)
+VENV := $(VENV)-py$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 BIN := $(VENV)/bin
 PINS := constraints/airflow-$(AIRFLOW).txt
 
@@ -24,7 +29,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test lint types format constraints clean
+.PHONY: help install demo test test-matrix lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,7 +50,10 @@ demo: install
 	@$(BIN)/python demo.py
 
 test: install
-	$(BIN)/python -m pytest --basetemp=.cache/pytest
+	$(BIN)/python -m pytest --basetemp=.cache/pytest$(VENV)
+
+test-matrix:
+	@$(PYTHON) tests/matrix.py
 
 lint: install
 	$(BIN)/ruff check .
