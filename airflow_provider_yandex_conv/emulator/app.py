@@ -70,7 +70,7 @@ class _Gate:
             quotas = self._service.faults.quotas
             refusal = quotas.enter()
             try:
-                response = await self._answer(request, endpoint, refusal)
+                response = await self._answer(request, recorded, endpoint, refusal)
             finally:
                 quotas.leave()
             if not isinstance(response, Dropped):
@@ -96,7 +96,13 @@ class _Gate:
             headers=_ids(request),
         )
 
-    async def _answer(self, request: Request, endpoint: Endpoint | TokenEndpoint, over_quota: str | None) -> Response:
+    async def _answer(
+        self,
+        request: Request,
+        recorded: RecordedRequest,
+        endpoint: Endpoint | TokenEndpoint,
+        over_quota: str | None,
+    ) -> Response:
         if over_quota is not None:
             return error_response(429, over_quota, shape="grpc", headers=_ids(request))
         fault = self._service.faults.take(endpoint.operation)
@@ -106,8 +112,12 @@ class _Gate:
             late = asyncio.create_task(self._carry_out_late(request, endpoint, fault))
             self._late.add(late)  # the loop keeps no task alive by itself
             late.add_done_callback(self._late.discard)
+        if fault.hold == "before":
+            await self._service.holds.wait(recorded)
         await asyncio.sleep(fault.work)
         real = await self._carry_out(request, endpoint, keep=fault.keep) if fault.does_it else None
+        if fault.hold == "after":
+            await self._service.holds.wait(recorded)
         await _sleep(request, fault.delay)
         return _faulty(request, fault, real)
 

@@ -6,12 +6,16 @@ The control plane: what a test in another process sets and asks.
 - ``POST /_emulator/faults`` with a ``Fault`` as JSON
 - ``PUT /_emulator/quotas`` with ``{"in_flight"?: int, "per_second"?: number}``
 - ``PUT /_emulator/tokens`` with ``TokenSettings`` as JSON
+- ``GET /_emulator/held`` -> ``[RecordedRequest]``, those that a fault with ``hold`` keeps
+- ``POST /_emulator/release`` lets them go
 - ``POST /_emulator/reset``
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
@@ -25,50 +29,67 @@ from airflow_provider_yandex_conv.emulator.service import Service
 
 def routes(service: Service) -> list[Route]:
     """Return the routes of the control plane of a service."""
-
-    async def state(request: Request) -> Response:
-        return JSONResponse(service.state.dump())
-
-    async def requests(request: Request) -> Response:
-        return JSONResponse(service.recorder.dump())
-
-    async def add_fault(request: Request) -> Response:
-        try:
-            service.faults.add(Fault.from_json(await _object(request)))
-        except (TypeError, ValueError) as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
-        return Response(status_code=204)
-
-    async def set_quotas(request: Request) -> Response:
-        try:
-            service.faults.quotas = Quotas.from_json(await _object(request))
-        except (TypeError, ValueError) as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
-        return Response(status_code=204)
-
-    async def set_tokens(request: Request) -> Response:
-        try:
-            service.issuer.settings = TokenSettings.from_json(await _object(request))
-        except (TypeError, ValueError) as error:
-            return JSONResponse({"error": str(error)}, status_code=400)
-        return Response(status_code=204)
-
-    async def reset(request: Request) -> Response:
-        service.reset()
-        return Response(status_code=204)
-
+    plane = _ControlPlane(service)
     return [
-        Route("/_emulator/state", state, methods=["GET"]),
-        Route("/_emulator/requests", requests, methods=["GET"]),
-        Route("/_emulator/faults", add_fault, methods=["POST"]),
-        Route("/_emulator/quotas", set_quotas, methods=["PUT"]),
-        Route("/_emulator/tokens", set_tokens, methods=["PUT"]),
-        Route("/_emulator/reset", reset, methods=["POST"]),
+        Route("/_emulator/state", plane.state, methods=["GET"]),
+        Route("/_emulator/requests", plane.requests, methods=["GET"]),
+        Route("/_emulator/faults", plane.add_fault, methods=["POST"]),
+        Route("/_emulator/quotas", plane.set_quotas, methods=["PUT"]),
+        Route("/_emulator/tokens", plane.set_tokens, methods=["PUT"]),
+        Route("/_emulator/held", plane.held, methods=["GET"]),
+        Route("/_emulator/release", plane.release, methods=["POST"]),
+        Route("/_emulator/reset", plane.reset, methods=["POST"]),
     ]
 
 
-async def _object(request: Request) -> dict[str, Any]:
-    parsed = json.loads(await request.body())
+class _ControlPlane:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def state(self, request: Request) -> Response:
+        return JSONResponse(self._service.state.dump())
+
+    async def requests(self, request: Request) -> Response:
+        return JSONResponse(self._service.recorder.dump())
+
+    async def add_fault(self, request: Request) -> Response:
+        return await _set(request, lambda spec: self._service.faults.add(Fault.from_json(spec)))
+
+    async def set_quotas(self, request: Request) -> Response:
+        def accept(spec: dict[str, Any]) -> None:
+            self._service.faults.quotas = Quotas.from_json(spec)
+
+        return await _set(request, accept)
+
+    async def set_tokens(self, request: Request) -> Response:
+        def accept(spec: dict[str, Any]) -> None:
+            self._service.issuer.settings = TokenSettings.from_json(spec)
+
+        return await _set(request, accept)
+
+    async def held(self, request: Request) -> Response:
+        return JSONResponse([asdict(one) for one in self._service.holds.held()])
+
+    async def release(self, request: Request) -> Response:
+        self._service.holds.release()
+        return Response(status_code=204)
+
+    async def reset(self, request: Request) -> Response:
+        self._service.reset()
+        return Response(status_code=204)
+
+
+async def _set(request: Request, accept: Callable[[dict[str, Any]], None]) -> Response:
+    """Hand on what was sent, or say what is wrong with it."""
+    try:
+        accept(_object(await request.body()))
+    except (TypeError, ValueError) as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    return Response(status_code=204)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    parsed = json.loads(body)
     if not isinstance(parsed, dict):
         raise TypeError("expected a JSON object")
     return parsed

@@ -48,6 +48,7 @@ class Fault:
     :param skip: how many requests of that endpoint it lets pass first.
     :param applied: whether the server does what was asked before it fails to say so.
     :param keep: how many of the items in the request it takes in; None for all.
+    :param hold: keep the request until it is released: ``before`` or ``after`` the server does what was asked.
     :param work: seconds that the server takes to do what was asked; it goes on when the client has gone.
     :param late: seconds after which the server does what was asked all the same, whatever it answers until then.
     :param delay: seconds before the answer.
@@ -68,6 +69,7 @@ class Fault:
     skip: int = 0
     applied: bool = False
     keep: int | None = None
+    hold: str | None = None
     work: float = 0.0
     late: float | None = None
     delay: float = 0.0
@@ -94,6 +96,8 @@ class Fault:
             raise ValueError("headers must be texts")
         if self.shape not in SHAPES:
             raise ValueError(f"shape must be one of {', '.join(SHAPES)}, got {self.shape!r}")
+        if self.hold not in {None, "before", "after"}:
+            raise ValueError(f"hold must be 'before' or 'after', got {self.hold!r}")
         if self.drop not in {None, "reset", "close"}:
             raise ValueError(f"drop must be 'reset' or 'close', got {self.drop!r}")
 

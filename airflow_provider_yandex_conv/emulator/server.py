@@ -122,6 +122,11 @@ class Emulator:
         """The requests that came in, oldest first."""
         return self._service.recorder.all()
 
+    @property
+    def held(self) -> list[RecordedRequest]:
+        """The requests that a fault with ``hold`` keeps, oldest first."""
+        return self._service.holds.held()
+
     def connection(self, **extra: Any) -> str:
         """
         Return an Airflow connection to this emulator, as an ``AIRFLOW_CONN_<ID>`` variable holds it.
@@ -140,6 +145,10 @@ class Emulator:
         :param fault: what, as in :class:`Fault`.
         """
         self._service.faults.add(Fault(operation=operation, **fault))
+
+    def release(self) -> None:
+        """Let the requests go that are held."""
+        self._service.holds.release()
 
     def limit(self, *, in_flight: int | None = None, per_second: float | None = None) -> None:
         """Answer 429 beyond so many requests under way at once, or in any second."""
@@ -194,6 +203,7 @@ class Emulator:
 
     def stop(self) -> None:
         """Stop serving and free the port."""
+        self.release()
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(_START_TIMEOUT)

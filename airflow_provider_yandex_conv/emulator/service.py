@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from airflow_provider_yandex_conv.emulator.faults import FaultPlan
+from airflow_provider_yandex_conv.emulator.holds import Holds
 from airflow_provider_yandex_conv.emulator.issuer import Issuer
 from airflow_provider_yandex_conv.emulator.recorder import Recorder
 from airflow_provider_yandex_conv.emulator.state import State
@@ -23,6 +24,7 @@ class Service:
     folder_id: str | None = None
     state: State = field(default_factory=State)
     faults: FaultPlan = field(default_factory=FaultPlan)
+    holds: Holds = field(default_factory=Holds)
     recorder: Recorder = field(default_factory=Recorder)
     issuer: Issuer = field(default_factory=Issuer)
 
@@ -30,5 +32,6 @@ class Service:
         """Go back to how it started."""
         self.state.reset()
         self.faults.reset()
+        self.holds.release()
         self.recorder.reset()
         self.issuer.reset()

@@ -176,6 +176,13 @@ def test_an_answer_carries_request_ids_and_echoes_the_clients(emulator):
     assert answer.headers["x-server-trace-id"].endswith(":1")
 
 
+def wait_for(condition):
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def test_a_fault_meets_the_requests_it_is_meant_for(emulator, call):
     emulator.fail("createConversation", status=503, skip=1, times=2)
     assert [call("POST", "/conversations")[0] for _ in range(4)] == [200, 503, 503, 200]
@@ -189,10 +196,35 @@ def test_what_is_done_late_is_done_after_its_answer(emulator, call):
     emulator.fail("createConversation", status=504, late=0.2)
     assert call("POST", "/conversations", {"metadata": {"a": "b"}})[0] == 504
     assert emulator.conversations == []
-    until = time.monotonic() + 10
-    while not emulator.conversations and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for(lambda: emulator.conversations)
     assert [one["metadata"] for one in emulator.conversations] == [{"a": "b"}]
+
+
+@pytest.mark.parametrize(("hold", "there_meanwhile"), [("before", 0), ("after", 1)])
+def test_a_request_is_held_until_it_is_let_go(emulator, call, hold, there_meanwhile):
+    emulator.fail("createConversation", hold=hold)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(call, "POST", "/conversations")
+        wait_for(lambda: emulator.held)
+        assert [(one.operation, one.status) for one in emulator.held] == [("createConversation", None)]
+        assert len(emulator.conversations) == there_meanwhile
+        assert call("POST", "/conversations")[0] == 200  # the next is not
+        assert not asked.done()
+        emulator.release()
+        assert asked.result()[0] == 200
+    assert emulator.held == []
+    assert len(emulator.conversations) == 2
+
+
+def test_a_held_request_does_not_outlive_a_reset(emulator, call):
+    emulator.fail("createConversation", hold="before", drop="close")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(call, "POST", "/conversations")
+        wait_for(lambda: emulator.held)
+        emulator.reset()
+        with pytest.raises(requests.ConnectionError):
+            asked.result()
+    assert emulator.conversations == []
 
 
 def test_quotas_refuse_what_is_beyond_them(emulator):
@@ -226,6 +258,7 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
         {"stattus": 503},
         {"shape": "round"},
         {"drop": "hard"},
+        {"hold": "tight"},
         {"operation": "create"},
         {"times": "two"},
         {"status": True},
@@ -236,6 +269,13 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
         assert requests.post(f"{control}/faults", json=bad, timeout=5).status_code == 400
     assert requests.put(f"{control}/quotas", json={"x": 1}, timeout=5).status_code == 400
     assert requests.put(f"{control}/quotas", json={"in_flight": "x"}, timeout=5).status_code == 400
+    requests.post(f"{control}/faults", json={"operation": "createConversation", "hold": "before"}, timeout=5)
+    requests.put(f"{control}/quotas", json={}, timeout=5)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(create)
+        wait_for(lambda: requests.get(f"{control}/held", timeout=5).json())
+        assert requests.post(f"{control}/release", timeout=5).status_code == 204
+        assert asked.result().status_code == 200
     assert requests.post(f"{control}/reset", timeout=5).status_code == 204
     assert requests.get(f"{control}/state", timeout=5).json() == {"conversations": [], "deleted": []}
 
