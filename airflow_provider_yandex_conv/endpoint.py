@@ -15,6 +15,8 @@ from airflow_provider_yandex_conv.exceptions import ConfigurationError
 _MIN_PASSWORD = 5
 
 
+#: Names the folder; OpenAI's word for one is project.
+FOLDER_HEADER = "OpenAI-Project"
 #: A day in seconds; the operating system's own timers end not far beyond it.
 MAX_TIMEOUT = 86_400.0
 
@@ -57,6 +59,11 @@ class Endpoint:
             timeout_connect=self.timeout_connect if connect is None else connect,
             timeout_read=self.timeout_read if read is None else read,
         )
+
+    @property
+    def folder_id(self) -> str | None:
+        """The folder that requests are for; None leaves it to the server."""
+        return self.headers.get(FOLDER_HEADER)
 
     @property
     def is_local(self) -> bool:

@@ -124,7 +124,7 @@ class ModelResponse:
             error_code=_text(error, "code"),
             error_message=_text(error, "message") or _text(raw, "error"),
             incomplete_reason=_text(raw.get("incomplete_details"), "reason"),
-            created_at=created_at if isinstance(created_at, int) else None,
+            created_at=int(created_at) if isinstance(created_at, int | float) else None,
             request_id=response.request_id or response.server_trace_id,
             raw=raw,
         )

@@ -33,10 +33,11 @@ class ResponseOptions(TypedDict, total=False):
     :param background: whether the answer comes at once, and the response is read later.
     :param store: whether the response can be read later; the vendor's default is true.
     :param include: further data to send in the output.
+    :param user: who asks, so that abuse can be told.
     :param metadata: not supported by the vendor, like all that follow.
     :param reasoning: how hard to think.
     :param truncation: what to do where the context is too long.
-    :param safety_identifier: who asks, so that abuse can be told.
+    :param safety_identifier: who asks, in place of ``user``.
     :param prompt_cache_key: what is cached together.
     :param prompt_cache_retention: how long.
     :param service_tier: how soon it is served.
@@ -58,6 +59,7 @@ class ResponseOptions(TypedDict, total=False):
     background: bool | None
     store: bool | None
     include: Sequence[str] | None
+    user: str | None
     metadata: Mapping[str, str] | None
     reasoning: Mapping[str, Any] | None
     truncation: str | None
@@ -96,6 +98,7 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "background": ((bool,), "true or false"),
     "store": ((bool,), "true or false"),
     "include": ((list, tuple), "a list of strings"),
+    "user": ((str,), "a string"),
 }
 
 

@@ -23,10 +23,10 @@ _REPEATED: dict[str, Any] = {
     "parallel_tool_calls": True,
     "previous_response_id": None,
     "prompt": None,
-    "store": True,
     "temperature": None,
     "tool_choice": "auto",
     "tools": [],
+    "top_logprobs": None,
     "top_p": None,
 }
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -114,7 +114,9 @@ class ResponseRequest:
             "conversation": None if self.conversation_id is None else {"id": self.conversation_id},
             "metadata": None,
             "model": self.model,
+            "reasoning": None,
             "text": {"format": deepcopy(self.text_format)},
+            "truncation": None,
         }
 
 

@@ -89,10 +89,13 @@ class Responses:
         self.holds.release()
 
     def dump(self) -> dict[str, list[dict[str, Any]]]:
-        """Return ``{"responses": [...], "deleted_responses": [...]}``, each response with its ``input`` items."""
+        """Return ``{"responses": [...], "deleted_responses": [...]}``, each with its ``input`` items and ``store``."""
         with self._lock:
             return {
-                name: [{**one.wire(), "input": deepcopy(one.request.items)} for one in store.values()]
+                name: [
+                    {**one.wire(), "input": deepcopy(one.request.items), "store": one.request.store}
+                    for one in store.values()
+                ]
                 for name, store in (("responses", self._all), ("deleted_responses", self._deleted))
             }
 

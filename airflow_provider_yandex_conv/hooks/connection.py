@@ -18,7 +18,7 @@ from airflow_provider_yandex_conv.auth.credential import Credential, TokenSource
 from airflow_provider_yandex_conv.auth.secret import Secret
 from airflow_provider_yandex_conv.auth.service_account import IAM_URL
 from airflow_provider_yandex_conv.auth.workload_identity import EXCHANGE_URL
-from airflow_provider_yandex_conv.endpoint import Endpoint, is_loopback
+from airflow_provider_yandex_conv.endpoint import FOLDER_HEADER, Endpoint, is_loopback
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.hooks.credentials import (
     AUTH_TYPES,
@@ -238,7 +238,7 @@ def _headers(values: Extras, folder_id: str | None) -> dict[str, str]:
     # Source: https://yandex.cloud/en/docs/ai-studio/operations/disable-logging
     return _given(
         **{
-            "OpenAI-Project": folder_id,
+            FOLDER_HEADER: folder_id,
             "x-data-logging-enabled": None if logging is None else str(logging).lower(),
         }
     )

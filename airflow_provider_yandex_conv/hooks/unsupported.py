@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api import conversations, responses
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks.listing import iterate
 
@@ -57,6 +57,12 @@ def check_removed(name: str, is_there: Callable[[], bool]) -> None:
 def is_conversation(client: Client, conversation_id: str) -> bool:
     """Tell whether there is such a conversation, or raise ``NotFoundError``."""
     client.send(conversations.get(conversation_id))
+    return True
+
+
+def is_response(client: Client, response_id: str) -> bool:
+    """Tell whether there is such a response, or raise ``NotFoundError``."""
+    client.send(responses.get(response_id))
     return True
 
 

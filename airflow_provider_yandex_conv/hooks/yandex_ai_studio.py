@@ -11,17 +11,18 @@ from airflow_provider_yandex_conv.exceptions import NotFoundError, YandexAIStudi
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.conversations import ConversationMethods
 from airflow_provider_yandex_conv.hooks.items import ItemMethods
+from airflow_provider_yandex_conv.hooks.responses import ResponseMethods
 
 #: An id of a likely form that no conversation has.
 _NO_CONVERSATION_ID = "00000000-0000-0000-0000-000000000000"
 
 
-class YandexAIStudioHook(ConversationMethods, ItemMethods):
+class YandexAIStudioHook(ConversationMethods, ItemMethods, ResponseMethods):
     """
-    Talks to the Conversations API of Yandex AI Studio.
+    Talks to the Conversations and Responses APIs of Yandex AI Studio.
 
     Nothing is read, imported or sent before the first call. The documentation of the vendor is at
-    https://yandex.cloud/en/docs/ai-studio/conversations/.
+    https://yandex.cloud/en/docs/ai-studio/conversations/ and https://yandex.cloud/en/docs/ai-studio/responses/.
 
     :param yandex_ai_studio_conn_id: id of the Airflow connection. The default one need not exist: in its place the
         connection ``yandexcloud_default`` is borrowed, or else the metadata service is asked.

@@ -15,7 +15,9 @@ METHODS = {
     for name, method in inspect.getmembers(YandexAIStudioHook, inspect.isfunction)
     if not name.startswith("_") and method.__module__.startswith("airflow_provider_yandex_conv.")
 }
-ENDPOINTS = [name for name in METHODS if re.search(r"conversation|item", name) and not name.startswith("get_conn")]
+ENDPOINTS = [
+    name for name in METHODS if re.search(r"conversation|item|response", name) and not name.startswith("get_conn")
+]
 OPERATORS = [
     kind
     for module in (conversations, items)
@@ -36,11 +38,12 @@ def test_a_method_of_the_hook_says_what_it_does(name):
 @pytest.mark.parametrize("name", [name for name in ENDPOINTS if "connection" not in name])
 def test_a_method_for_an_endpoint_says_shape_source_arguments_and_errors(name):
     text = METHODS[name].__doc__
-    assert re.search(r"``(GET|POST|DELETE) /conversations", text)
-    assert "Source: https://yandex.cloud/en/docs/ai-studio/conversations/" in text
+    assert re.search(r"``(GET|POST|DELETE) /(conversations|responses)", text)
+    assert re.search(r"Source: https://yandex\.cloud/en/docs/ai-studio/(conversations|responses)/\w", text)
     assert ":raises YandexAIStudioError:" in text
-    arguments = set(inspect.signature(METHODS[name]).parameters) - {"self", "conversation_id", "item_id"}
-    assert documented(text) == arguments
+    arguments = set(inspect.signature(METHODS[name]).parameters) - {"self"}
+    evident = {"conversation_id", "item_id", "response_id"}
+    assert arguments - evident <= documented(text) <= arguments
 
 
 @pytest.mark.parametrize("kind", OPERATORS, ids=lambda kind: kind.__name__)

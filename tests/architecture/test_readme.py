@@ -42,6 +42,7 @@ def table(heading):
 def test_every_code_block_is_tried_by_a_test_here():
     assert [code.split("\n")[0] for code in PYTHON] == [
         "from datetime import datetime",
+        "from airflow_provider_yandex_conv.api.outcome import require_answer",
         "from airflow_provider_yandex_conv.retry_policy import YandexAIStudioRetryPolicy",
         "# conftest.py",
         "# test_conversations.py",
@@ -96,6 +97,14 @@ def test_the_first_dag_is_short_and_runs(tmp_path, yandex_ai_studio):
     assert stored["metadata"]["topic"] == "sales"
     operations = [request.operation for request in yandex_ai_studio.requests]
     assert operations == ["createConversation", "getConversation", "deleteConversation"]
+
+
+def test_a_model_answers_as_shown(yandex_ai_studio, monkeypatch, capsys):
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", yandex_ai_studio.connection(folder_id="b1g"))
+    exec(block(PYTHON, "from airflow_provider_yandex_conv.api.outcome"), {})
+    assert "1 message seen; the last says: How are sales?" in capsys.readouterr().out
+    (conversation,) = yandex_ai_studio.conversations
+    assert len(conversation["items"]) == 2
 
 
 def test_the_fixture_is_used_as_shown(tmp_path):

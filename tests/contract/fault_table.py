@@ -30,6 +30,8 @@ LOST = {
     "200 with an error": {"body": '{"error": {"message": "no"}}'},
     "200 empty": {"body": ""},
 }
+#: What is no fault in the answer to a call: the vendor documents no body for it.
+NO_FAULT = {"deleteResponse": {"no id", "200 empty"}}
 #: Nothing that another attempt would change.
 FINAL = {
     "307": ({"status": 307, "headers": {"Location": "/v1/conversations"}}, errors.APIStatusError),

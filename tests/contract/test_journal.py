@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations, items
-from call_table import REPEATABLE
+from call_table import NOTHING, REPEATABLE
 
 
 class Journal:
@@ -152,7 +152,7 @@ def test_adding_items_is_noted_and_what_may_be_repeated_is_not(client, journal):
     (item,) = client.send(items.list_page(created.id)).items
     client.send(items.create(created.id, [{"role": "user", "content": "x"}]), journal=journal)
     assert len(journal.begun) == 1
-    for build, *_ in REPEATABLE.values():
+    for build, _ in REPEATABLE.values():
         with suppress(errors.NotFoundError):
-            client.send(build(created.id, item.id), journal=journal)
+            client.send(build(NOTHING._replace(conversation_id=created.id, item_id=item.id)), journal=journal)
     assert len(journal.begun) == 1

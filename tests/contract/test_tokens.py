@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
-from airflow_provider_yandex_conv.api import conversations, items
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.client import Client
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.endpoint import Endpoint
-from call_table import CREATING, REPEATABLE
+from call_table import CREATING, REPEATABLE, build, count_of_things, new_thread
 
 FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
 LIFE = 43200
@@ -114,26 +114,17 @@ class TestRefusal:
     @pytest.mark.parametrize("operation", [*REPEATABLE, *CREATING])
     def test_every_call_is_sent_again_once(self, server, make_client, operation):
         client = make_client()
-        created = client.send(conversations.create(items=[{"role": "user", "content": "Hello"}]))
-        (item,) = client.send(items.list_page(created.id)).items
-        before = stored_things(server)
-
-        def call():
-            return (
-                CREATING[operation](created.id)
-                if operation in CREATING
-                else REPEATABLE[operation][0](created.id, item.id)
-            )
-
+        thread = new_thread(server, client)
+        before = count_of_things(server)
         server.reset_requests()
         server.fail(operation, status=401)
-        client.send(call())
+        client.send(build(operation, thread))
         assert operations(server) == [operation, "getMetadataToken", operation]
-        assert stored_things(server) - before <= 1
+        assert count_of_things(server) - before <= CREATING.get(operation, (None, 0))[1]
 
         server.fail(operation, status=401, times=None)
         with pytest.raises(errors.AuthenticationError):
-            client.send(call())
+            client.send(build(operation, thread))
         assert operations(server)[3:] == [operation]  # a token that is a moment old is not what is wrong
 
     def test_a_token_that_expired_by_the_clock_of_the_server_only_is_replaced(self, server, make_client, clock):

@@ -264,6 +264,11 @@ def test_an_id_is_kept_whatever_else_is_missing_or_odd(odd):
     assert response.conversation_id is None
 
 
+def test_a_time_may_have_a_fraction():
+    """The vendor documents a number."""
+    assert read(created_at=5.75).created_at == 5
+
+
 def test_a_conversation_and_an_error_may_be_plain_texts():
     response = read(conversation="c1", error="Oops")
     assert (response.conversation_id, response.error_message, response.error_code) == ("c1", "Oops", None)
