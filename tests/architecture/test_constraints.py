@@ -40,7 +40,7 @@ def wanted(file):
 
 
 def test_there_is_one_file_per_environment():
-    assert [file.stem for file in FILES] == sorted(f"airflow-{minor}" for minor, _, _ in TARGETS)
+    assert {file.stem for file in FILES} == {f"airflow-{minor}" for minor, _, _ in TARGETS}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
