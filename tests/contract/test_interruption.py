@@ -20,6 +20,12 @@ KILL = 5
 PATIENT = {"retry": RequestRetry(), "timeout_connect": 10, "timeout_read": 30}
 
 
+@pytest.fixture
+def library():
+    """In an event loop, tasks are cancelled instead."""
+    return "requests"
+
+
 @contextmanager
 def interrupted(client, after=0.3):
     """Interrupt the client from a signal handler of this thread, which must then end before Airflow would kill it."""
