@@ -29,6 +29,7 @@ LAYERS = [
     "base_client",
     "client",
     "async_client",
+    "polling",
     "_compat",
     "hooks",
     "durable",

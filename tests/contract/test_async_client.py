@@ -16,6 +16,7 @@ from airflow_provider_yandex_conv.auth.anonymous import Anonymous
 from airflow_provider_yandex_conv.auth.credential import TokenSource
 from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.endpoint import Endpoint
+from airflow_provider_yandex_conv.polling import Polling, PollSchedule
 from servers import answer, answering
 
 
@@ -162,6 +163,31 @@ class TestLoop:
                 return created
 
         assert [one.id for one in asyncio.run(main())] == [one["id"] for one in emulator.conversations]
+
+    def test_many_waits_go_on_beside_each_other(self, emulator, new):
+        """Each for a mark that another task sets once all have looked."""
+
+        async def main():
+            async with new() as client:
+                ids = [(await client.send(conversations.create())).id for _ in range(50)]
+
+                def wait_for(conversation_id):
+                    return Polling(
+                        conversation_id,
+                        PollSchedule(interval=0.05),
+                        lambda one: one.metadata == {"done": "1"},
+                        log=client.log,
+                    ).drive_async(lambda: client.send(conversations.get(conversation_id)))
+
+                waits = [asyncio.create_task(wait_for(one)) for one in ids]
+                await until(lambda: len(emulator.requests) >= 150)
+                assert not any(wait.done() for wait in waits)
+                for one in ids:
+                    await client.send(conversations.update(one, metadata={"done": "1"}))
+                return ids, [found.id for found in await asyncio.gather(*waits)]
+
+        ids, found = asyncio.run(main())
+        assert found == ids
 
     def test_a_credential_that_reads_or_signs_does_it_elsewhere(self, emulator, new):
         asked, done = threading.Event(), threading.Event()
