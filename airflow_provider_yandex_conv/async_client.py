@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tenacity
 
@@ -27,7 +28,7 @@ class AsyncClient(BaseClient):
     """
     A client on ``aiohttp``, for the tasks of one event loop. What tells it to stop is the cancellation of a task.
 
-    Nothing of it blocks the loop: names are resolved, files read and requests for tokens signed in threads.
+    Nothing of it blocks the loop: names are resolved, files read, tokens asked for and masked with the help of threads.
     """
 
     #: A task is cancelled instead.
@@ -93,7 +94,7 @@ class AsyncClient(BaseClient):
     async def _opened(self) -> AsyncTransport:
         """Return the transport, made at the first use; in a thread is imported what takes a fifth of a second."""
         if self._transport is None:
-            kind = await asyncio.to_thread(_import_transport)
+            kind = await _in_thread(_import_transport)
             if self._transport is None:  # else another task was faster
                 self._transport = kind(self.endpoint, clock=self._clock)
         return self._transport
@@ -106,12 +107,23 @@ class AsyncClient(BaseClient):
 
     async def _fetch_token(self, source: TokenSource, within: float) -> Token:
         transport = await self._opened()
-        call = await asyncio.to_thread(self._token_call, source)
+        call = await _in_thread(self._token_call, source)
         with asking_for_token(call) as client_request_id:
             token = await transport.exchange(
                 call.request, call.parse, client_request_id=client_request_id, within=within
             )
-        return self._masked(token)
+        return await _in_thread(self._masked, token)
+
+
+async def _in_thread(function: Callable[..., T], *args: Any) -> T:
+    """
+    Call a function that may block, or that masks secrets.
+
+    By asgiref, as Airflow's ``mask_secret`` comes back to the loop of a triggerer, and finds it only so before 3.3.
+    """
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(function, thread_sensitive=False)(*args)
 
 
 def _import_transport() -> type[AsyncTransport]:

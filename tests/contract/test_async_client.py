@@ -7,6 +7,7 @@ import logging
 import threading
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
@@ -24,9 +25,9 @@ from servers import answer, answering
 def new(emulator):
     """Return a function that makes a client, patient enough for nothing but a cancellation to end a call."""
 
-    def make(credential=None, base_url=emulator.base_url, retry=None):
+    def make(credential=None, base_url=emulator.base_url, **settings):
         endpoint = Endpoint(base_url=base_url, timeout_read=30)
-        return AsyncClient(endpoint, credential or Anonymous(), retry=retry, log=logging.getLogger("client"))
+        return AsyncClient(endpoint, credential or Anonymous(), log=logging.getLogger("client"), **settings)
 
     return make
 
@@ -209,6 +210,41 @@ class TestLoop:
 
         asyncio.run(main())
         assert len(emulator.conversations) == 1
+
+    def test_secrets_are_masked_from_where_the_loop_can_be_asked(self, emulator, new):
+        """In a triggerer, masking tells the supervisor, in the loop: on Airflow 3.0 and 3.1 by ``async_to_sync``."""
+        told = []
+
+        async def tell(texts):
+            told.append((asyncio.get_running_loop(), len(texts)))
+
+        async def main():
+            async with new(Metadata(emulator.metadata_address), mask=async_to_sync(tell)) as client:
+                await client.send(conversations.create())
+            assert told == [(asyncio.get_running_loop(), 1)]
+
+        asyncio.run(main())
+
+    def test_a_connection_is_looked_up_from_where_the_loop_can_be_asked(self, connect_to, monkeypatch):
+        """As before: on Airflow 3.0 and 3.1, a triggerer asks its supervisor in the loop."""
+        hook = connect_to(auth_type="metadata")
+        asked = []
+        get_connection = hook.get_connection
+
+        async def ask():
+            asked.append(asyncio.get_running_loop())
+
+        def ask_and_get(conn_id):
+            async_to_sync(ask)()
+            return get_connection(conn_id)
+
+        async def main():
+            monkeypatch.setattr(hook, "get_connection", ask_and_get)
+            async with await hook.get_async_conn() as client:
+                await client.send(conversations.create())
+            assert asked == [asyncio.get_running_loop()]
+
+        asyncio.run(main())
 
     def test_tasks_that_start_at_once_ask_for_one_token(self, emulator, new):
         async def main():
