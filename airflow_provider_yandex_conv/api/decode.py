@@ -72,10 +72,22 @@ def decode_object(response: Response) -> dict[str, Any]:
         raise _status_error(response)
     body = _parse_json(response.body)
     if not isinstance(body, dict):
-        raise _invalid(response, f"expected a JSON object, got {_describe(response)}")
+        raise invalid_response(response, f"expected a JSON object, got {_describe(response)}")
     if body.get("error") and not body.get("id"):
-        raise _invalid(response, f"a success that holds an error: {_message(body)}")
+        raise invalid_response(response, f"a success that holds an error: {_message(body)}")
     return body
+
+
+def required_id(raw: Mapping[str, Any], response: Response) -> str:
+    """
+    Return the id in an answer.
+
+    :raises InvalidResponseError: there is none.
+    """
+    value = raw.get("id")
+    if isinstance(value, str) and value:
+        return value
+    raise invalid_response(response, "the answer has no id")
 
 
 def retry_after_seconds(response: Response) -> float | None:
@@ -119,7 +131,8 @@ def _status_error(response: Response) -> APIStatusError:
     return error
 
 
-def _invalid(response: Response, message: str) -> InvalidResponseError:
+def invalid_response(response: Response, message: str) -> InvalidResponseError:
+    """Return the error that a success is which breaks the contract."""
     return InvalidResponseError(
         f"HTTP {response.status}: {message}",
         request_id=response.request_id,

@@ -8,17 +8,13 @@ single item as not supported.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
+from airflow_provider_yandex_conv.api.decode import invalid_response
 from airflow_provider_yandex_conv.api.limits import MAX_ITEMS_PER_CALL, check_item_list, check_items
 from airflow_provider_yandex_conv.api.models import Item, ItemDeleted, ItemPage
+from airflow_provider_yandex_conv.api.paging import MAX_PAGE_SIZE, Order, page_query
 from airflow_provider_yandex_conv.api.wire import Call, Request, Response, Safety, encode_id
-from airflow_provider_yandex_conv.exceptions import ConfigurationError, InvalidResponseError
-
-#: The most items of one page, a limit of the vendor.
-MAX_PAGE_SIZE = 100
-
-Order = Literal["asc", "desc"]
 
 
 def create(conversation_id: str, items: Sequence[Mapping[str, Any]], *, first: int = 0) -> Call[ItemPage]:
@@ -37,11 +33,7 @@ def create(conversation_id: str, items: Sequence[Mapping[str, Any]], *, first: i
     def parse(response: Response) -> ItemPage:
         page = ItemPage.from_response(response)
         if len(page.items) < len(items):
-            raise InvalidResponseError(
-                f"HTTP {response.status}: the answer lists {len(page.items)} of {len(items)} items",
-                request_id=response.request_id,
-                server_trace_id=response.server_trace_id,
-            )
+            raise invalid_response(response, f"the answer lists {len(page.items)} of {len(items)} items")
         return page
 
     return Call(
@@ -74,14 +66,9 @@ def list_page(
     :param limit: 1 to 100.
     :raises ConfigurationError: the id is empty, or an argument is out of its range.
     """
-    if order not in {"asc", "desc"}:
-        raise ConfigurationError(f"order must be 'asc' or 'desc', got {order!r}")
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE_SIZE:
-        raise ConfigurationError(f"the size of a page must be from 1 to {MAX_PAGE_SIZE}, got {limit!r}")
-    query = {"order": order, "limit": str(limit)}
     return Call(
         name="list items",
-        request=Request("GET", _path(conversation_id), query=query if after is None else {**query, "after": after}),
+        request=Request("GET", _path(conversation_id), query=page_query(order=order, after=after, limit=limit)),
         parse=ItemPage.from_response,
         safety=Safety.REPEATABLE,
     )

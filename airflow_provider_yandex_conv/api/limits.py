@@ -75,12 +75,7 @@ def check_items(items: Sequence[Mapping[str, Any]], *, first: int = 0) -> None:
         raise ConfigurationError(
             f"items has {len(items)} entries, at most {MAX_ITEMS_PER_CALL} are allowed in one call; split the list"
         )
-    for place, item in enumerate(items, first):
-        if not isinstance(item, Mapping):
-            raise ConfigurationError(f"items[{place}] must be an object, got {type(item).__name__}")
-        problem = _json_problem(item)
-        if problem:
-            raise ConfigurationError(f"items[{place}] cannot be written as JSON: {problem}")
+    check_objects("items", items, first=first)
 
 
 def check_item_list(items: Sequence[Mapping[str, Any]]) -> None:
@@ -93,9 +88,27 @@ def check_item_list(items: Sequence[Mapping[str, Any]]) -> None:
         raise ConfigurationError(f"items must be a list of objects, got {type(items).__name__}")
 
 
-def _json_problem(value: Mapping[str, Any]) -> str | None:
+def check_objects(name: str, objects: Sequence[Mapping[str, Any]], *, first: int = 0) -> None:
+    """
+    Check that all entries of a list are objects that can be written as JSON.
+
+    :param name: of the list.
+    :param first: the place of the first of them in the author's list.
+    :raises ConfigurationError: names the place of the entry that offends; never shows its content.
+    """
+    for place, entry in enumerate(objects, first):
+        if not isinstance(entry, Mapping):
+            raise ConfigurationError(f"{name}[{place}] must be an object, got {type(entry).__name__}")
+        check_json(f"{name}[{place}]", entry)
+
+
+def check_json(name: str, value: Any) -> None:
+    """
+    Check that a value can be written as JSON.
+
+    :raises ConfigurationError: it cannot; the message says why, and never shows the value.
+    """
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        return str(error)
-    return None
+        raise ConfigurationError(f"{name} cannot be written as JSON: {error}") from None

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_yandex_conv.api.decode import decode_object
+from airflow_provider_yandex_conv.api.decode import decode_object, invalid_response, required_id
 from airflow_provider_yandex_conv.api.wire import Response
-from airflow_provider_yandex_conv.exceptions import InvalidResponseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Conversation:
         metadata = raw.get("metadata")
         created_at = raw.get("created_at")
         return cls(
-            id=_required_id(raw, response),
+            id=required_id(raw, response),
             object=str(raw.get("object") or "conversation"),
             metadata=metadata if isinstance(metadata, dict) else {},
             created_at=created_at if isinstance(created_at, int) else None,
@@ -84,8 +83,8 @@ class ConversationDeleted:
         """
         raw = decode_object(response)
         if raw.get("deleted") is not True:
-            raise _broken(response, "the answer does not say that the conversation was deleted")
-        return cls(id=_required_id(raw, response), deleted=True, raw=raw)
+            raise invalid_response(response, "the answer does not say that the conversation was deleted")
+        return cls(id=required_id(raw, response), deleted=True, raw=raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ class Item:
         :raises APIStatusError: the answer is not a success.
         """
         raw = decode_object(response)
-        _required_id(raw, response)
+        required_id(raw, response)
         return cls.from_wire(raw)
 
     @property
@@ -159,7 +158,7 @@ class ItemPage:
         raw = decode_object(response)
         data = raw.get("data")
         if not isinstance(data, list) or not all(isinstance(one, dict) and one.get("id") for one in data):
-            raise _broken(response, "the answer is no list of items")
+            raise invalid_response(response, "the answer is no list of items")
         return cls(
             items=tuple(Item.from_wire(one) for one in data),
             has_more=raw.get("has_more") is True,
@@ -186,18 +185,3 @@ class ItemDeleted:
         :raises APIStatusError: the answer is not a success.
         """
         return cls(Conversation.from_response(response))
-
-
-def _required_id(raw: Mapping[str, Any], response: Response) -> str:
-    value = raw.get("id")
-    if isinstance(value, str) and value:
-        return value
-    raise _broken(response, "the answer has no id")
-
-
-def _broken(response: Response, what: str) -> InvalidResponseError:
-    return InvalidResponseError(
-        f"HTTP {response.status}: {what}",
-        request_id=response.request_id,
-        server_trace_id=response.server_trace_id,
-    )

@@ -17,7 +17,7 @@ def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_yandex_conv.emulator",
-        description="A local stand-in for the Conversations API of Yandex AI Studio, on 127.0.0.1.",
+        description="A local stand-in for the Conversations and Responses APIs of Yandex AI Studio, on 127.0.0.1.",
     )
     parser.add_argument("--port", type=_port, default=8765, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--api-key", help="the only key that is accepted (default: any, and none)")

@@ -26,18 +26,22 @@ from airflow_provider_yandex_conv.emulator.errors import APIError, error_respons
 from airflow_provider_yandex_conv.emulator.faults import Fault
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS, Asked, Endpoint
 from airflow_provider_yandex_conv.emulator.recorder import RecordedRequest
+from airflow_provider_yandex_conv.emulator.responses import RESPONSE_ENDPOINTS, ResponseEndpoint
 from airflow_provider_yandex_conv.emulator.service import Service
 from airflow_provider_yandex_conv.emulator.token_handlers import TOKEN_ENDPOINTS, AskedForToken, TokenEndpoint
 from airflow_provider_yandex_conv.emulator.wire import Broken, Dropped
 
 Handler = Callable[[Request], Awaitable[Response]]
+AnyEndpoint = Endpoint | ResponseEndpoint | TokenEndpoint
+
+_API_ENDPOINTS: tuple[Endpoint | ResponseEndpoint, ...] = (*ENDPOINTS, *RESPONSE_ENDPOINTS)
 
 
 def build_app(service: Service) -> ASGIApp:
     """Return the application for a service."""
     gate = _Gate(service)
     routes = [
-        Route(f"/v1{endpoint.path}", gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in ENDPOINTS
+        Route(f"/v1{endpoint.path}", gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in _API_ENDPOINTS
     ]
     routes += [Route(endpoint.path, gate.endpoint(endpoint), methods=[endpoint.method]) for endpoint in TOKEN_ENDPOINTS]
     app = Starlette(
@@ -64,7 +68,7 @@ class _Gate:
         self._service = service
         self._late: set[asyncio.Task[None]] = set()
 
-    def endpoint(self, endpoint: Endpoint | TokenEndpoint) -> Handler:
+    def endpoint(self, endpoint: AnyEndpoint) -> Handler:
         async def handle(request: Request) -> Response:
             recorded = await self._record(request, endpoint.operation)
             quotas = self._service.faults.quotas
@@ -86,7 +90,7 @@ class _Gate:
             self._check_credential(request)
         except APIError as refusal:
             return refusal.response(_ids(request))
-        routes = [f"{endpoint.method} /v1{endpoint.path}" for endpoint in ENDPOINTS]
+        routes = [f"{endpoint.method} /v1{endpoint.path}" for endpoint in _API_ENDPOINTS]
         served = ", ".join([*routes, *(f"{endpoint.method} {endpoint.path}" for endpoint in TOKEN_ENDPOINTS)])
         message = f"The emulator has no route {request.method} {request.url.path}. It serves: {served}."
         return error_response(
@@ -100,7 +104,7 @@ class _Gate:
         self,
         request: Request,
         recorded: RecordedRequest,
-        endpoint: Endpoint | TokenEndpoint,
+        endpoint: AnyEndpoint,
         over_quota: str | None,
     ) -> Response:
         if over_quota is not None:
@@ -121,13 +125,11 @@ class _Gate:
         await _sleep(request, fault.delay)
         return _faulty(request, fault, real)
 
-    async def _carry_out_late(self, request: Request, endpoint: Endpoint | TokenEndpoint, fault: Fault) -> None:
+    async def _carry_out_late(self, request: Request, endpoint: AnyEndpoint, fault: Fault) -> None:
         await asyncio.sleep(fault.late or 0)
         await self._carry_out(request, endpoint, keep=fault.keep)
 
-    async def _carry_out(
-        self, request: Request, endpoint: Endpoint | TokenEndpoint, *, keep: int | None = None
-    ) -> Response:
+    async def _carry_out(self, request: Request, endpoint: AnyEndpoint, *, keep: int | None = None) -> Response:
         try:
             if isinstance(endpoint, TokenEndpoint):
                 asked_for_token = AskedForToken(str(request.url), request.headers, await request.body())
@@ -138,6 +140,8 @@ class _Gate:
             if keep is not None and isinstance(body.get("items"), list):
                 body["items"] = body["items"][:keep]
             asked = Asked(ids, request.query_params, body)
+            if isinstance(endpoint, ResponseEndpoint):
+                return JSONResponse(await endpoint.answer(self._service, asked), headers=_ids(request))
             return JSONResponse(endpoint.answer(self._service.state, asked), headers=_ids(request))
         except APIError as refusal:
             return refusal.response(_ids(request))

@@ -1,4 +1,8 @@
-"""The vendor's eight endpoints: a request's JSON goes to the state, what the state says goes back as JSON."""
+"""
+The vendor's endpoints of a conversation and its items.
+
+A request's JSON goes to the state, and what the state says goes back as JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_yandex_conv.emulator.errors import APIError
+from airflow_provider_yandex_conv.emulator.paging import PageQuery, item_list
 from airflow_provider_yandex_conv.emulator.state import State
 
 
@@ -57,17 +61,12 @@ def _delete_conversation(state: State, asked: Asked) -> dict[str, Any]:
 
 
 def _create_items(state: State, asked: Asked) -> dict[str, Any]:
-    return _item_list(state.add_items(asked.ids["conversation_id"], asked.body), has_more=False)
+    return item_list(state.add_items(asked.ids["conversation_id"], asked.body), has_more=False)
 
 
 def _list_items(state: State, asked: Asked) -> dict[str, Any]:
-    page, has_more = state.list_items(
-        asked.ids["conversation_id"],
-        limit=_limit(asked.query.get("limit", "20")),
-        order=_order(asked.query.get("order", "desc")),
-        after=asked.query.get("after"),
-    )
-    return _item_list(page, has_more=has_more)
+    page, has_more = state.list_items(asked.ids["conversation_id"], PageQuery.from_query(asked.query))
+    return item_list(page, has_more=has_more)
 
 
 def _get_item(state: State, asked: Asked) -> dict[str, Any]:
@@ -76,30 +75,6 @@ def _get_item(state: State, asked: Asked) -> dict[str, Any]:
 
 def _delete_item(state: State, asked: Asked) -> dict[str, Any]:
     return state.delete_item(asked.ids["conversation_id"], asked.ids["item_id"]).wire()
-
-
-def _item_list(items: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
-    ids = [item["id"] for item in items]
-    return {
-        "object": "list",
-        "data": items,
-        "has_more": has_more,
-        "first_id": ids[0] if ids else "",
-        "last_id": ids[-1] if ids else "",
-    }
-
-
-def _limit(text: str) -> int:
-    limit = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= limit <= 100:
-        raise APIError(400, "Invalid 'limit': expected an integer from 1 to 100.", code="invalid_value")
-    return limit
-
-
-def _order(text: str) -> str:
-    if text not in {"asc", "desc"}:
-        raise APIError(400, "Invalid 'order': expected 'asc' or 'desc'.", code="invalid_value")
-    return text
 
 
 _CONVERSATION = "/conversations/{conversation_id}"

@@ -1,33 +1,34 @@
-"""Requests that are held until a test lets them go, so that it can act while they are at a known point."""
+"""What is held until a test lets it go, so that it can act while a request or a response is at a known point."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from airflow_provider_yandex_conv.emulator.recorder import RecordedRequest
+T = TypeVar("T")
 
 
-class Holds:
-    """The requests that are held. May be used by several threads."""
+class Holds(Generic[T]):
+    """The things that are held. May be used by several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: list[tuple[RecordedRequest, Callable[[], None]]] = []
+        self._held: list[tuple[T, Callable[[], None]]] = []
 
-    async def wait(self, request: RecordedRequest) -> None:
-        """Hold a request until :meth:`release`."""
+    async def wait(self, held: T) -> None:
+        """Hold it until :meth:`release`."""
         go = asyncio.Event()
         loop = asyncio.get_running_loop()
         with self._lock:
-            self._held.append((request, lambda: _wake(loop, go)))
+            self._held.append((held, lambda: _wake(loop, go)))
         await go.wait()
 
-    def held(self) -> list[RecordedRequest]:
-        """Return the requests that are held, oldest first."""
+    def held(self) -> list[T]:
+        """Return all that is held, oldest first."""
         with self._lock:
-            return [request for request, _ in self._held]
+            return [one for one, _ in self._held]
 
     def release(self) -> None:
         """Let all go that are held."""

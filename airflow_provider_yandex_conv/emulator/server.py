@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from airflow_provider_yandex_conv.emulator.answers import Answer
 from airflow_provider_yandex_conv.emulator.app import build_app
 from airflow_provider_yandex_conv.emulator.faults import Fault, Quotas
 from airflow_provider_yandex_conv.emulator.issuer import IssuedToken, Issuer, TokenSettings
@@ -118,6 +119,21 @@ class Emulator:
         return self._service.state.dump()["deleted"]
 
     @property
+    def responses(self) -> list[dict[str, Any]]:
+        """The responses that were made, oldest first, each with its ``input`` items; those not stored as well."""
+        return self._service.responses.dump()["responses"]
+
+    @property
+    def deleted_responses(self) -> list[dict[str, Any]]:
+        """The responses that were deleted."""
+        return self._service.responses.dump()["deleted_responses"]
+
+    @property
+    def responses_held(self) -> list[str]:
+        """The ids of the responses that an answer with ``hold`` keeps under way, oldest first."""
+        return self._service.responses.holds.held()
+
+    @property
     def requests(self) -> list[RecordedRequest]:
         """The requests that came in, oldest first."""
         return self._service.recorder.all()
@@ -146,9 +162,18 @@ class Emulator:
         """
         self._service.faults.add(Fault(operation=operation, **fault))
 
+    def answer(self, text: str | None = None, **answer: Any) -> None:
+        """
+        Script what the model answers, in place of its echo.
+
+        :param text: what it says.
+        :param answer: how, and what becomes of the response, as in :class:`Answer`.
+        """
+        self._service.responses.script.add(Answer(text=text, **answer))
+
     def release(self) -> None:
-        """Let the requests go that are held."""
-        self._service.holds.release()
+        """Let the requests and the responses go that are held."""
+        self._service.release()
 
     def limit(self, *, in_flight: int | None = None, per_second: float | None = None) -> None:
         """Answer 429 beyond so many requests under way at once, or in any second."""
@@ -176,11 +201,11 @@ class Emulator:
         return key
 
     def reset(self) -> None:
-        """Forget all conversations, requests, faults, quotas and tokens, and keys that were made meanwhile."""
+        """Forget all that was stored, sent, scripted and issued, and keys that were made meanwhile."""
         self._service.reset()
 
     def reset_requests(self) -> None:
-        """Forget the requests so far, and keep the conversations."""
+        """Forget the requests so far, and keep what is stored."""
         self._service.recorder.reset()
 
     def start(self) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_yandex_conv.emulator.errors import APIError
+from airflow_provider_yandex_conv.emulator.new_items import new_items
+from airflow_provider_yandex_conv.emulator.paging import PageQuery, page_of
 
 _MAX_PAIRS, _MAX_KEY, _MAX_VALUE, _MAX_ITEMS = 16, 64, 512, 20
-_ROLES = {"user", "assistant", "system", "developer"}
 
 
 @dataclass
@@ -64,7 +64,7 @@ class State:
     def create_conversation(self, body: dict[str, Any]) -> Conversation:
         """Store a new conversation."""
         metadata = _metadata(body)
-        items = _new_items(body.get("items") or [], self._item_by_id)
+        items = new_items(body.get("items") or [], self.item_by_id, most=_MAX_ITEMS)
         with self._lock:
             conversation = Conversation(f"conv_{uuid.uuid4().hex}", int(time.time()), metadata, items)
             self.conversations[conversation.id] = conversation
@@ -102,24 +102,20 @@ class State:
             raise APIError(400, "Missing required parameter: 'items'.", code="missing_required_parameter")
         with self._lock:
             conversation = self.conversation(conversation_id)
-            added = _new_items(items, self._item_by_id)
+            added = new_items(items, self.item_by_id, most=_MAX_ITEMS)
             conversation.items.extend(added)
             return added
 
-    def list_items(
-        self, conversation_id: str, *, limit: int, order: str, after: str | None
-    ) -> tuple[list[dict[str, Any]], bool]:
+    def append_items(self, conversation_id: str, items: list[dict[str, Any]]) -> None:
+        """Append items that have their ids; do nothing where the conversation is gone."""
+        with self._lock:
+            if conversation_id in self.conversations:
+                self.conversations[conversation_id].items.extend(deepcopy(items))
+
+    def list_items(self, conversation_id: str, query: PageQuery) -> tuple[list[dict[str, Any]], bool]:
         """Return a page of items and whether more follow."""
         with self._lock:
-            items = list(self.conversation(conversation_id).items)
-        if order == "desc":
-            items.reverse()
-        if after is not None:
-            ids = [item["id"] for item in items]
-            if after not in ids:
-                raise APIError(400, f"Item with id '{after}' not found in the conversation.", code="invalid_value")
-            items = items[ids.index(after) + 1 :]
-        return items[:limit], len(items) > limit
+            return page_of(self.conversation(conversation_id).items, query, "the conversation")
 
     def item(self, conversation_id: str, item_id: str) -> dict[str, Any]:
         """Return an item, or refuse with 404."""
@@ -135,7 +131,8 @@ class State:
             conversation.items.remove(self.item(conversation_id, item_id))
             return conversation
 
-    def _item_by_id(self, item_id: str) -> dict[str, Any]:
+    def item_by_id(self, item_id: str) -> dict[str, Any]:
+        """Return a copy of an item of any conversation, or refuse with 404."""
         with self._lock:
             for conversation in (*self.conversations.values(), *self.deleted.values()):
                 for item in conversation.items:
@@ -162,48 +159,3 @@ def _metadata(body: dict[str, Any]) -> dict[str, str] | None:
         if len(value) > _MAX_VALUE:
             raise APIError(400, f"Invalid 'metadata.{key}': longer than {_MAX_VALUE}.", code="string_above_max_length")
     return dict(metadata)
-
-
-def _new_items(items: Any, find: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
-    if not isinstance(items, list):
-        raise APIError(400, "Invalid type for 'items': expected an array.", code="invalid_type")
-    if len(items) > _MAX_ITEMS:
-        raise APIError(400, f"Invalid 'items': array too long, at most {_MAX_ITEMS}.", code="array_above_max_length")
-    return [_new_item(place, item, find) for place, item in enumerate(items)]
-
-
-def _new_item(place: int, item: Any, find: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Return an item as it is stored: with an id and status, and a message's text as a list of parts."""
-    if not isinstance(item, dict):
-        raise APIError(400, f"Invalid type for 'items[{place}]': expected an object.", code="invalid_type")
-    kind = item.get("type", "message" if "role" in item else None)
-    if not isinstance(kind, str):
-        raise APIError(400, f"Missing required parameter: 'items[{place}].type'.", code="missing_required_parameter")
-    if kind == "item_reference":
-        return {**find(str(item.get("id"))), "id": _item_id("ref")}
-    if kind != "message":
-        return {**item, "id": item.get("id") or _item_id(kind), "status": item.get("status", "completed")}
-    role = item.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise APIError(400, f"Invalid value for 'items[{place}].role': {role!r}.", code="invalid_value")
-    return {
-        "id": _item_id("msg"),
-        "type": "message",
-        "status": "completed",
-        "role": role,
-        "content": _parts(place, role, item.get("content")),
-    }
-
-
-def _parts(place: int, role: str, content: Any) -> list[dict[str, Any]]:
-    if isinstance(content, str):
-        content = [{"type": "output_text" if role == "assistant" else "input_text", "text": content}]
-    if not isinstance(content, list) or not all(isinstance(part, dict) and "type" in part for part in content):
-        raise APIError(400, f"Invalid type for 'items[{place}].content'.", code="invalid_type")
-    return [
-        {"annotations": [], "logprobs": [], **part} if part["type"] == "output_text" else dict(part) for part in content
-    ]
-
-
-def _item_id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex}"

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_yandex_conv.api import items as api
+from airflow_provider_yandex_conv.api.paging import MAX_PAGE_SIZE, Order
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item
@@ -17,9 +18,9 @@ def iterate(
     client: Client,
     conversation_id: str,
     *,
-    order: api.Order = "asc",
+    order: Order = "asc",
     after: str | None = None,
-    page_size: int = api.MAX_PAGE_SIZE,
+    page_size: int = MAX_PAGE_SIZE,
     limit: int | None = None,
 ) -> Iterator[Item]:
     """

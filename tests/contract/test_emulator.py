@@ -15,8 +15,11 @@ import requests
 
 from airflow_provider_yandex_conv.emulator.faults import OPERATIONS
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS
+from airflow_provider_yandex_conv.emulator.responses import RESPONSE_ENDPOINTS
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.emulator.token_handlers import TOKEN_ENDPOINTS
+
+EVERY_ENDPOINT = (*ENDPOINTS, *RESPONSE_ENDPOINTS, *TOKEN_ENDPOINTS)
 
 
 @pytest.fixture
@@ -277,11 +280,16 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
         assert requests.post(f"{control}/release", timeout=5).status_code == 204
         assert asked.result().status_code == 200
     assert requests.post(f"{control}/reset", timeout=5).status_code == 204
-    assert requests.get(f"{control}/state", timeout=5).json() == {"conversations": [], "deleted": []}
+    assert requests.get(f"{control}/state", timeout=5).json() == {
+        "conversations": [],
+        "deleted": [],
+        "responses": [],
+        "deleted_responses": [],
+    }
 
 
 def test_a_fault_knows_every_operation_of_the_vendor():
-    assert tuple(endpoint.operation for endpoint in (*ENDPOINTS, *TOKEN_ENDPOINTS)) == OPERATIONS
+    assert tuple(endpoint.operation for endpoint in EVERY_ENDPOINT) == OPERATIONS
 
 
 def test_a_hundred_connections_are_served_at_once(emulator):

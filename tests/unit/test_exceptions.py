@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
 
+USAGE = {"input_tokens": 12, "output_tokens": 3}
 IDS = {"request_id": "r1", "server_trace_id": "t1", "client_request_id": "c1"}
 SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
 
@@ -118,6 +119,47 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             "it again may create one more.",
         ),
         (
+            errors.ResponseError("the response is odd"),
+            "the response is odd. The server did not say what was billed. A retry asks, and pays, again.",
+        ),
+        (
+            errors.ResponseFailedError(
+                "the response failed: overloaded", code="server_error", response_id="resp_1", request_id="r1"
+            ),
+            "the response failed: overloaded (response resp_1, code server_error, x-request-id r1). The server did not "
+            "say what was billed. A retry asks, and pays, again.",
+        ),
+        (
+            errors.ResponseFailedError("the response failed: no", code="invalid_prompt", transient=False, usage=USAGE),
+            "the response failed: no (code invalid_prompt). Billed: 12 input and 3 output tokens. The same request "
+            "will fail again.",
+        ),
+        (
+            errors.ResponseIncompleteError("the answer was cut short: content_filter", response_id="r1", usage=USAGE),
+            "the answer was cut short: content_filter (response r1). Billed: 12 input and 3 output tokens. The same "
+            "request will be cut short again; raise max_output_tokens, or ask for less or for something else.",
+        ),
+        (
+            errors.ResponseCancelledError("the response was cancelled", response_id="r1"),
+            "the response was cancelled (response r1). The server did not say what was billed. A retry asks, and pays, "
+            "again.",
+        ),
+        (
+            errors.ResponseTimeoutError("the response is still 'queued' after 60 s", response_id="r1"),
+            "the response is still 'queued' after 60 s (response r1). It may go on, and is billed when it ends. A "
+            "retry asks, and pays, again.",
+        ),
+        (
+            errors.ResponseRefusedError("the model refused: I cannot", response_id="r1", usage=USAGE),
+            "the model refused: I cannot (response r1). Billed: 12 input and 3 output tokens. Change what is "
+            "asked for.",
+        ),
+        (
+            errors.ResponseSchemaError("the answer does not fit the schema: $.mood", response_id="r1", usage=USAGE),
+            "the answer does not fit the schema: $.mood (response r1). Billed: 12 input and 3 output tokens. A retry "
+            "asks, and pays, again.",
+        ),
+        (
             errors.InterruptedCallError("create conversation: told to stop before attempt 2"),
             "create conversation: told to stop before attempt 2. Nothing was changed. A retry of the task may succeed.",
         ),
@@ -158,11 +200,31 @@ def test_every_error_has_an_exact_text_here():
         (errors.InvalidResponseError, True, None),
         (errors.AmbiguousOutcomeError, True, None),
         (errors.APIConnectionError, True, None),
+        (errors.ResponseFailedError, True, True),
+        (errors.ResponseIncompleteError, False, True),
+        (errors.ResponseTimeoutError, True, True),
     ],
 )
 def test_an_error_tells_whether_waiting_helps_and_whether_it_was_applied(kind, transient, applied):
     error = kind("x")
     assert (error.transient, error.applied) == (transient, applied)
+
+
+@pytest.mark.parametrize(
+    ("error", "final"),
+    [
+        (errors.ResponseFailedError("x"), False),
+        (errors.ResponseFailedError("x", transient=False), True),
+        (errors.ResponseIncompleteError("x"), True),
+        (errors.ResponseRefusedError("x"), True),
+        (errors.ResponseCancelledError("x"), False),
+        (errors.ResponseTimeoutError("x"), False),
+        (errors.ResponseSchemaError("x"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_response_is_asked_for_again_where_the_next_can_be_better(error, final):
+    assert error.final is final
 
 
 def test_an_error_names_the_connection_that_was_used():
@@ -189,8 +251,15 @@ def test_an_error_in_the_middle_says_what_was_stored_before():
     )
 
 
-def test_an_error_survives_pickling():
-    error = errors.RateLimitError("HTTP 429", status=429, code="8", retry_after=2.0, **IDS)
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.RateLimitError("HTTP 429", status=429, code="8", retry_after=2.0, **IDS),
+        errors.ResponseFailedError("no", transient=False, response_id="r1", reason="no", usage=USAGE, **IDS),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_survives_pickling(error):
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
