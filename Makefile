@@ -3,6 +3,7 @@
 #   make demo                 see it work
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
+#   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
 #   make lint types           check style and types
 #   make format               mend style
@@ -11,7 +12,9 @@
 
 AIRFLOW ?= 3.3
 PYTHON ?= python3
-ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3),)
+# How often the system tests try each kill.
+ROUNDS ?= 1
+ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery),)
 $(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
 endif
 # An environment for each Airflow, and for each Python that is asked for by name.
@@ -29,7 +32,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-matrix lint types format constraints clean
+.PHONY: help install demo test test-system test-matrix lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +55,11 @@ demo: install
 test: install
 	$(BIN)/python -m pytest --basetemp=.cache/pytest$(VENV)
 
+# On processes of its own, which it starts and ends: Airflow's, PostgreSQL's and Redis's.
+test-system:
+	@$(MAKE) --no-print-directory install AIRFLOW=3.3-celery
+	ROUNDS=$(ROUNDS) .venv-3.3-celery/bin/python -m pytest tests/system --basetemp=.cache/system
+
 test-matrix:
 	@$(PYTHON) tests/matrix.py
 
@@ -70,6 +78,7 @@ format: install
 # libraries break the tasks of older releases.
 constraints: install
 	$(call pin,3.3,3.3.2,2026-11-20,--group lint)
+	$(call pin,3.3-celery,3.3.2,2026-11-20,--group celery)
 	$(call pin,3.1,3.1.8,2026-03-14)
 	$(call pin,3.0,3.0.6,2025-09-02,--exclude-newer-package apache-airflow-providers-common-compat=2025-11-30)
 	$(call pin,2.10,2.10.5,2025-11-30)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import copy
-import logging
 import queue
 import threading
-import time
-import uuid
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,63 +13,34 @@ import tenacity
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.api.wire import Call, T
 from airflow_provider_yandex_conv.auth.credential import Authorization, Credential, TokenSource
-from airflow_provider_yandex_conv.auth.secret import Mask, secrets_in
 from airflow_provider_yandex_conv.auth.token import Token
+from airflow_provider_yandex_conv.base_client import BaseClient, ClientSettings, asking_for_token
 from airflow_provider_yandex_conv.endpoint import Endpoint
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, YandexAIStudioError
-from airflow_provider_yandex_conv.sending import AttemptJournal, Log, LostAttemptCallback, Sending
+from airflow_provider_yandex_conv.sending import AttemptJournal, LostAttemptCallback, Sending
 from airflow_provider_yandex_conv.tokens import TokenCache
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing from Python 3.11 on
+
     from airflow_provider_yandex_conv.transport import Transport
 
 #: Seconds in which an answer may still come to a task that was told to stop; Airflow kills it after 5.
 _GRACE = 2.5
 
 
-class Client:
-    """
-    Sends calls to one endpoint with one credential.
+class Client(BaseClient):
+    """A client on ``requests``. May be shared by threads."""
 
-    May be shared by threads. Nothing is imported, opened or sent before the first call.
-
-    :param endpoint: where to, and how.
-    :param credential: what goes into the ``Authorization`` header.
-    :param retry: when a request is sent again.
-    :param connection_id: id of the Airflow connection, for messages.
-    :param log: gets one INFO line per retry, and one per attempt of a call that creates.
-    :param mask: told of every secret that comes into being here, such as a token, to keep it out of logs.
-    :param clock: gives Unix seconds, by which tokens expire.
-    """
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        credential: Credential,
-        *,
-        retry: RequestRetry | None = None,
-        connection_id: str | None = None,
-        log: Log | None = None,
-        mask: Mask = lambda _: None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.endpoint = endpoint
-        self.credential = credential
-        self.retry = retry or RequestRetry()
-        self.connection_id = connection_id
-        self.log: Log = log or logging.getLogger(__name__)
-        self._mask = mask
-        self._clock = clock
-        self._tokens = (
-            TokenCache(partial(self._fetch_token, credential), clock=clock)
+    def __init__(self, endpoint: Endpoint, credential: Credential, **settings: Unpack[ClientSettings]) -> None:
+        super().__init__(endpoint, credential, **settings)
+        self._tokens: TokenCache | None = (
+            TokenCache(partial(self._fetch_token, credential), clock=self._clock)
             if isinstance(credential, TokenSource)
             else None
         )
         self._transport: Transport | None = None
         self._transport_lock = threading.Lock()
         self._interrupted = False
-        #: The call that creates something and was last cut off from outside: by a time limit of the task, by a signal.
-        self.cut_off: YandexAIStudioError | None = None
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def send(
@@ -173,36 +140,12 @@ class Client:
         if self._tokens is not None:
             token = self._tokens.get(within=within)
             return Authorization("Bearer", token.secret, token)
-        if isinstance(self.credential, TokenSource) or self.credential.secret is None:
-            return None
-        return Authorization(self.credential.scheme, self.credential.secret)
-
-    def refuse(self, authorization: Authorization | None) -> bool:
-        """
-        Note that the API answered 401.
-
-        :return: whether another token can be had.
-        """
-        if self._tokens is None or authorization is None or authorization.token is None:
-            return False
-        return self._tokens.refuse(authorization.token)
-
-    def note_cut(self, cut: AmbiguousOutcomeError) -> None:
-        """Keep what is known of a creating request that was cut off from outside."""
-        self.cut_off = cut
+        return self._unchanging_authorization
 
     def _fetch_token(self, source: TokenSource, within: float) -> Token:
-        call = source.token_call(self._clock())
-        for secret in secrets_in(call.request.body):
-            secret.register(self._mask)
-        client_request_id = str(uuid.uuid4())
-        try:
+        call = self._token_call(source)
+        with asking_for_token(call) as client_request_id:
             token = self.transport.exchange(
                 call.request, call.parse, client_request_id=client_request_id, within=within
             )
-        except YandexAIStudioError as error:
-            error.client_request_id = client_request_id
-            error.message = f"{call.name}: {error.message}"
-            raise
-        token.secret.register(self._mask)
-        return token
+        return self._masked(token)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import AnyStr
+from typing import Any, AnyStr
 from urllib.parse import urlencode
 
 from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenRequest
@@ -25,6 +26,8 @@ from airflow_provider_yandex_conv.exceptions import (
 _MIN_SECRET_IN_DATA = 12
 #: Seconds in which a service on this machine's own link accepts a connection, where there is one.
 _LOCAL_CONNECT_TIMEOUT = 2.0
+#: No proxy for any URL, whatever the environment says.
+_NO_PROXIES = {"http": None, "https": None, "all": None}
 
 
 class Exchange:
@@ -66,6 +69,21 @@ class Exchange:
     def stays_here(self) -> bool:
         """Whether no proxy may carry it: the service is on this machine's own link."""
         return isinstance(self.request, TokenRequest) and self.request.local
+
+    @property
+    def proxies(self) -> dict[str, Any]:
+        """Proxy URL by scheme, None for none; what is not in it is left to the environment."""
+        if self.stays_here:
+            return dict(_NO_PROXIES)
+        if self._endpoint.proxies:
+            return dict(self._endpoint.proxies)
+        # No proxy of the environment leads to this machine.
+        return dict(_NO_PROXIES) if self._endpoint.is_local else {}
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Query parameters, not encoded."""
+        return self.request.query if isinstance(self.request, Request) else {}
 
     @property
     def timeout_connect(self) -> float:
@@ -188,5 +206,7 @@ def _innermost(error: BaseException, handled_before: BaseException | None) -> st
     """
     while (inner := error.__cause__ or error.__context__) not in (None, handled_before):
         error = inner
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)  # asyncio puts words of its own in the place of it
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text or type(error).__name__

@@ -266,7 +266,7 @@ class Sending(Generic[T]):
                 self._call.name,
                 self._attempt_number,
                 self._retry.attempts,
-                _summary(cause),
+                summary(cause),
                 self._delay,
             )
 
@@ -274,7 +274,7 @@ class Sending(Generic[T]):
         return time.monotonic() - self._started_at
 
 
-def _summary(error: YandexAIStudioError) -> str:
+def summary(error: YandexAIStudioError) -> str:
     """Return the kind, status and ids of an error; its text only where no server had a hand in it."""
     what = error.message if isinstance(error, APIConnectionError) else type(error).__name__
     parts = {

@@ -37,8 +37,6 @@ from airflow_provider_yandex_conv.exceptions import InterruptedCallError, Yandex
 from airflow_provider_yandex_conv.exchange import Exchange
 
 _CHUNK_BYTES = 65_536
-#: No proxy for any URL, whatever the environment says.
-_NO_PROXIES = {"http": None, "https": None, "all": None}
 
 
 class Transport:
@@ -123,7 +121,7 @@ class Transport:
             requests.Request(
                 request.method,
                 exchange.url,
-                params=request.query if isinstance(request, Request) else None,
+                params=exchange.query,
                 data=exchange.body,
                 headers=exchange.headers,
                 auth=_Authorizer(exchange),
@@ -132,7 +130,7 @@ class Transport:
         url = str(prepared.url)
         verify = self._endpoint.verify
         settings = self._session.merge_environment_settings(
-            url, proxies=self._proxies(exchange), stream=True, verify=verify, cert=None
+            url, proxies=exchange.proxies, stream=True, verify=verify, cert=None
         )
         # By the adapter, as the session would read and follow a redirect, if only to say where it leads.
         with self._session.get_adapter(url).send(
@@ -142,14 +140,6 @@ class Transport:
         ) as answer:
             body = _read_whole(answer.raw, deadline=time.monotonic() + exchange.timeout_read)
         return exchange.response(answer.status_code, answer.headers.items(), body, self._clock())
-
-    def _proxies(self, exchange: Exchange) -> dict[str, Any]:
-        if exchange.stays_here:
-            return dict(_NO_PROXIES)
-        if self._endpoint.proxies:
-            return dict(self._endpoint.proxies)
-        # No proxy of the environment leads to this machine.
-        return dict(_NO_PROXIES) if self._endpoint.is_local else {}
 
     @staticmethod
     def _failure(error: Exception, exchange: Exchange, watch: _Watch) -> YandexAIStudioError:

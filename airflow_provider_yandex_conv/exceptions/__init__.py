@@ -255,6 +255,23 @@ class InterruptedCallError(YandexAIStudioError):
     advice = "A retry of the task may succeed"
 
 
+class PollTimeoutError(YandexAIStudioError):
+    """
+    What was waited for had not come about by the deadline.
+
+    :param found: what the last look that did not fail has found; None where all have failed.
+    """
+
+    advice = "What is waited for may still come about; a retry with a later deadline goes on waiting"
+
+    def __init__(self, message: str, *, found: Any = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.found = found
+
+    def _fate(self) -> str:
+        return ""
+
+
 class TaskStateStoreError(YandexAIStudioError):
     """Airflow's task state store could not be read or written, so nothing that a later try must know of was done."""
 

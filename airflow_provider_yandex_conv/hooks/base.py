@@ -6,7 +6,7 @@ import json
 import platform
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -21,7 +21,10 @@ from airflow_provider_yandex_conv.hooks.unsupported import check_removed, not_fo
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.wire import Call
+    from airflow_provider_yandex_conv.async_client import AsyncClient
     from airflow_provider_yandex_conv.client import Client
+
+AnyClient = TypeVar("AnyClient", "Client", "AsyncClient")
 
 
 class ConnectedHook(BaseHook):
@@ -62,10 +65,27 @@ class ConnectedHook(BaseHook):
         """
         with self._client_lock:
             if self._client is None:
-                self._client = self._build_client()
+                from airflow_provider_yandex_conv.client import Client
+
+                self._client = self._build(Client)
             if self._interrupted:
                 self._client.interrupt()
             return self._client
+
+    async def get_async_conn(self) -> AsyncClient:
+        """
+        Return a new client for the event loop, which does not wait for the connection to be looked up.
+
+        To be closed: ``async with await hook.get_async_conn() as client``.
+
+        :raises ConfigurationError: the connection cannot be used; the message says which field to mend.
+        """
+        from asgiref.sync import sync_to_async
+
+        from airflow_provider_yandex_conv.async_client import AsyncClient
+
+        # Not by asyncio.to_thread: a triggerer before Airflow 3.3 is asked for the connection from this very loop.
+        return await sync_to_async(self._build, thread_sensitive=False)(AsyncClient)
 
     @property
     def cut_off(self) -> YandexAIStudioError | None:
@@ -100,13 +120,11 @@ class ConnectedHook(BaseHook):
             return False
         return True
 
-    def _build_client(self) -> Client:
-        from airflow_provider_yandex_conv.client import Client
-
+    def _build(self, kind: type[AnyClient]) -> AnyClient:
         settings = self._settings()
         for secret in settings.secrets:
             secret.register(mask_secret)
-        return Client(
+        return kind(
             settings.endpoint.with_headers({"User-Agent": _user_agent()}).with_timeouts(
                 connect=self.timeout_connect, read=self.timeout_read
             ),

@@ -17,7 +17,7 @@ else:
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FILES = sorted((ROOT / "constraints").glob("*.txt"))
-TARGETS = re.findall(r"call pin,([\d.]+),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text())
+TARGETS = re.findall(r"call pin,([\d.]+(?:-celery)?),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text())
 
 
 def pins(file):
@@ -32,15 +32,15 @@ def pins(file):
 
 
 def wanted(file):
-    groups = ["build", "test"] + (["lint"] if file.stem == "airflow-3.3" else [])
+    groups = ["build", "test", *{"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"]}.get(file.stem, [])]
     yield from PROJECT["project"]["dependencies"]
     yield from PROJECT["project"]["optional-dependencies"]["emulator"]
     for group in groups:
         yield from PROJECT["dependency-groups"][group]
 
 
-def test_there_is_one_file_per_airflow():
-    assert [file.stem for file in FILES] == sorted(f"airflow-{minor}" for minor, _, _ in TARGETS)
+def test_there_is_one_file_per_environment():
+    assert {file.stem for file in FILES} == {f"airflow-{minor}" for minor, _, _ in TARGETS}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

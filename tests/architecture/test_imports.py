@@ -22,9 +22,14 @@ LAYERS = [
     "endpoint",
     "exchange",
     "transport",
+    "routes",
+    "async_transport",
     "tokens",
     "sending",
+    "base_client",
     "client",
+    "async_client",
+    "polling",
     "_compat",
     "hooks",
     "durable",
@@ -173,3 +178,10 @@ def test_importing_the_operators_is_cheap(measured):
 
 def test_importing_the_operators_loads_nothing_heavy(measured):
     assert not HEAVY & set(measured[0]["loaded"])
+
+
+def test_importing_the_async_client_loads_nothing_heavy():
+    """A triggerer imports it in its event loop."""
+    asked = f"import sys; import {PACKAGE}.async_client; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY & {name.split(".")[0] for name in loaded}

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import http.server
 import json
 import logging
 import socket
 import ssl
+import threading
 import time
 
 import pytest
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.async_client import AsyncClient
 from airflow_provider_yandex_conv.auth.anonymous import Anonymous
 from airflow_provider_yandex_conv.client import Client
 from airflow_provider_yandex_conv.emulator.server import Emulator
@@ -26,21 +29,73 @@ def emulator(yandex_ai_studio):
     return yandex_ai_studio
 
 
+class AwaitedClient:
+    """The async client with the face of the sync one: what threads send at once, the tasks of one event loop do."""
+
+    def __init__(self, *args, **settings):
+        self._client = AsyncClient(*args, **settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def send(self, call, **arguments):
+        return self._result(self._client.send(call, **arguments))
+
+    def close(self):
+        if not self._loop.is_closed():
+            self._result(self._client.close())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    @property
+    def cut_off(self):
+        return self._client.cut_off
+
+    @property
+    def retry(self):
+        return self._client.retry
+
+    @retry.setter
+    def retry(self, retry):
+        self._client.retry = retry
+
+    def _result(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+CLIENTS = {"requests": Client, "aiohttp": AwaitedClient}
+
+
+@pytest.fixture(params=CLIENTS)
+def library(request):
+    """What carries the requests. A test for one of the two says so by parametrizing it."""
+    return request.param
+
+
 @pytest.fixture
-def make_client(emulator):
-    """Return a function that makes a client to the emulator, or to wherever it is told."""
+def new_client(library):
+    """Return a function that makes a client of the kind, and closes it in the end."""
     made = []
 
-    def make(credential=None, retry=FAST, **endpoint):
-        settings = {"base_url": emulator.base_url, "timeout_connect": 1, "timeout_read": 0.5, **endpoint}
-        made.append(
-            Client(Endpoint(**settings), credential or Anonymous(), retry=retry, log=logging.getLogger("client"))
-        )
+    def make(*args, **settings):
+        made.append(CLIENTS[library](*args, **settings))
         return made[-1]
 
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def make_client(emulator, new_client):
+    """Return a function that makes a client to the emulator, or to wherever it is told."""
+
+    def make(credential=None, retry=FAST, **endpoint):
+        settings = {"base_url": emulator.base_url, "timeout_connect": 1, "timeout_read": 0.5, **endpoint}
+        return new_client(Endpoint(**settings), credential or Anonymous(), retry=retry, log=logging.getLogger("client"))
+
+    return make
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime
 import http.server
+import re
+import socket
 import threading
+from contextlib import contextmanager, suppress
 
 
 class serving:  # noqa: N801  # used like a function
@@ -24,6 +27,58 @@ class serving:  # noqa: N801  # used like a function
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@contextmanager
+def answering(*answers):
+    """
+    A server that gives these bytes, one piece for each request; yields its port and the requests.
+
+    None closes the connection instead, and a function is called with it.
+    """
+    seen = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            left = list(answers)
+            while left:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return  # the test has ended before it asked for the rest
+                with connection, suppress(ConnectionError):
+                    while left:
+                        request = whole_request(connection)
+                        if not request:
+                            break
+                        seen.append(request)
+                        piece = left.pop(0)
+                        if piece is None:
+                            break
+                        if callable(piece):
+                            piece(connection)
+                        else:
+                            connection.sendall(piece)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], seen
+
+
+def whole_request(connection):
+    """Return the head of a request, once its body has come as well; empty where the connection has ended."""
+    with connection.makefile("rb") as stream:
+        head = b"".join(iter(stream.readline, b"\r\n")) if stream.peek(1) else b""
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        stream.read(int(length[1]) if length else 0)
+    return head
+
+
+def answer(status, body=b"{}", **headers):
+    lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    if "Content_Length" not in headers:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def self_signed():

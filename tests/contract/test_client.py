@@ -12,6 +12,8 @@ from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 
+interruptible = pytest.mark.parametrize("library", ["requests"])  # in an event loop, tasks are cancelled instead
+
 
 def test_nothing_is_opened_before_the_first_call(make_client, emulator):
     make_client()
@@ -74,6 +76,7 @@ def waiting(emulator, make_client):
     return make_client(retry=RequestRetry(wait_max=3600, timeout=7200))
 
 
+@interruptible
 def test_waiting_ends_at_once_when_a_signal_handler_interrupts(emulator, waiting):
     previous = signal.signal(signal.SIGALRM, lambda *_: waiting.interrupt())
     try:
@@ -88,7 +91,9 @@ def test_waiting_ends_at_once_when_a_signal_handler_interrupts(emulator, waiting
     assert len(emulator.requests) == 1
 
 
-def test_waiting_ends_in_every_thread(emulator, waiting):
+@interruptible
+def test_waiting_ends_in_every_thread(waiting, caplog):
+    caplog.set_level("INFO")
     ends = []
 
     def call():
@@ -100,7 +105,7 @@ def test_waiting_ends_in_every_thread(emulator, waiting):
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
         thread.start()
-    while len(emulator.requests) < 4:
+    while caplog.text.count("the next one follows in") < 4:
         time.sleep(0.01)
     waiting.interrupt()
     for thread in threads:
@@ -108,6 +113,7 @@ def test_waiting_ends_in_every_thread(emulator, waiting):
     assert ends == [errors.InterruptedCallError] * 4
 
 
+@interruptible
 def test_nothing_is_sent_once_interrupted(emulator, client):
     client.interrupt()
     with pytest.raises(errors.InterruptedCallError) as raised:
@@ -116,6 +122,7 @@ def test_nothing_is_sent_once_interrupted(emulator, client):
     assert emulator.requests == []
 
 
+@interruptible
 def test_an_interruption_after_a_lost_attempt_does_not_claim_that_nothing_was_changed(emulator, make_client):
     emulator.fail("createConversation", status=503, applied=True)
     client = make_client(retry=RequestRetry(wait_initial=0))

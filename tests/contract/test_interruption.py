@@ -13,11 +13,18 @@ from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
+from airflow_provider_yandex_conv.polling import Polling, PollSchedule
 
 #: When Airflow kills a task that was told to stop, in seconds.
 KILL = 5
 #: As by default, so that nothing but the interruption ends a call.
 PATIENT = {"retry": RequestRetry(), "timeout_connect": 10, "timeout_read": 30}
+
+
+@pytest.fixture
+def library():
+    """In an event loop, tasks are cancelled instead."""
+    return "requests"
 
 
 @contextmanager
@@ -110,6 +117,16 @@ def test_requests_of_all_threads_are_cut_off(emulator, client):
     for thread in threads:
         thread.join(KILL)
     assert ends == [errors.AmbiguousOutcomeError] * 4
+
+
+@pytest.mark.parametrize("fault", [{}, {"delay": 25}, {"status": 503}], ids=["between", "in a look", "before another"])
+def test_waiting_for_something_ends(emulator, client, fault):
+    created = client.send(conversations.create())
+    if fault:
+        emulator.fail("getConversation", times=None, **fault)
+    polling = Polling("x", PollSchedule(interval=60), lambda _: False, log=client.log)
+    with interrupted(client), pytest.raises(errors.InterruptedCallError):
+        polling.drive(lambda: client.send(conversations.get(created.id)), pause=client.pause)
 
 
 def test_a_last_request_can_be_sent_afterwards(emulator, client):

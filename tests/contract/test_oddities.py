@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
-import threading
-from contextlib import contextmanager, suppress
-
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
@@ -15,46 +10,7 @@ from airflow_provider_yandex_conv.auth.api_key import APIKey
 from airflow_provider_yandex_conv.auth.secret import Secret
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.endpoint import Endpoint
-
-
-@contextmanager
-def answering(*answers):
-    """A server that gives these bytes, one piece for each request; yields its port and the requests."""
-    seen = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve():
-            left = list(answers)
-            while left:
-                connection, _ = server.accept()
-                with connection, suppress(ConnectionError):
-                    while left:
-                        request = whole_request(connection)
-                        if not request:
-                            break
-                        seen.append(request)
-                        connection.sendall(left.pop(0))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1], seen
-
-
-def whole_request(connection):
-    """Return the head of a request, once its body has come as well; empty where the connection has ended."""
-    with connection.makefile("rb") as stream:
-        head = b"".join(iter(stream.readline, b"\r\n")) if stream.peek(1) else b""
-        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
-        stream.read(int(length[1]) if length else 0)
-    return head
-
-
-def answer(status, body=b"{}", **headers):
-    lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
-    if "Content_Length" not in headers:
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
-
+from servers import answer, answering
 
 AMBIGUOUS = {
     "two lengths": answer("200 OK", Content_Length="11, 12"),

@@ -12,7 +12,6 @@ from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
-from airflow_provider_yandex_conv.client import Client
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from call_table import CREATING, REPEATABLE, build, count_of_things, new_thread
@@ -22,18 +21,14 @@ LIFE = 43200
 
 
 @pytest.fixture
-def make_client(server, clock):
+def make_client(server, clock, new_client):
     """Return a function that makes a client with the token of the metadata service, on the clock of the test."""
-    made = []
 
     def make(retry=FAST, address=server.metadata_address, clock=clock, **endpoint):
         settings = {"base_url": server.base_url, "timeout_connect": 1, "timeout_read": 1, **endpoint}
-        made.append(Client(Endpoint(**settings), Metadata(address), retry=retry, clock=clock))
-        return made[-1]
+        return new_client(Endpoint(**settings), Metadata(address), retry=retry, clock=clock)
 
-    yield make
-    for client in made:
-        client.close()
+    return make
 
 
 def operations(server):

@@ -6,6 +6,7 @@ import http.server
 import json
 import socket
 import threading
+import traceback
 
 import pytest
 
@@ -117,6 +118,21 @@ def test_a_netrc_entry_does_not_replace_the_credential(emulator, make_client, mo
     make_client(APIKey(Secret(KEY, name="x"))).send(conversations.create())
     make_client().send(conversations.create())
     assert [request.headers.get("authorization") for request in emulator.requests] == ["Api-Key", None]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"drop": "reset"}, {"delay": 0.8}, {"truncate": 9}, {"status": 307, "headers": {"Location": f"/{KEY}"}}],
+    ids=["reset", "slow", "truncated", "redirect"],
+)
+def test_a_failure_holds_the_credential_nowhere(emulator, make_client, fault):
+    """Not in what it says, in what led to it, nor in the variables of the functions that it went through."""
+    emulator.fail("createConversation", **fault)
+    with pytest.raises(errors.YandexAIStudioError) as raised:
+        make_client(APIKey(Secret(KEY, name="x"))).send(conversations.create())
+    told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    ours = "".join(line for line in told.format() if __file__ not in line)
+    assert KEY not in ours + str(vars(raised.value))
 
 
 def test_headers_say_who_asks_for_which_folder_and_each_attempt_has_its_own_id(emulator, make_client):

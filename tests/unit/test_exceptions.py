@@ -164,6 +164,11 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             "create conversation: told to stop before attempt 2. Nothing was changed. A retry of the task may succeed.",
         ),
         (
+            errors.PollTimeoutError("response resp_1: not over by the deadline, after 5 looks", found="queued"),
+            "response resp_1: not over by the deadline, after 5 looks. What is waited for may still come about; a "
+            "retry with a later deadline goes on waiting.",
+        ),
+        (
             errors.TaskStateStoreError("Airflow's task state store could not be read (EOFError)"),
             "Airflow's task state store could not be read (EOFError). Nothing was sent. A retry may succeed; "
             "durable=False does without the store.",

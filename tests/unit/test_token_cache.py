@@ -85,7 +85,7 @@ def test_eight_threads_share_one_failure_each_with_an_error_of_its_own(service):
 def test_a_thread_does_not_wait_for_another_beyond_its_time(service):
     service.hold(1)
     began = time.monotonic()
-    with pytest.raises(errors.CredentialRefreshError, match=r"no token in 0\.1 s, as another thread waits") as raised:
+    with pytest.raises(errors.CredentialRefreshError, match=r"no token in 0\.1 s, as another call waits") as raised:
         service.get(within=0.1)
     assert time.monotonic() - began < 1
     assert raised.value.transient
