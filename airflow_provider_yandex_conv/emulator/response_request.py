@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_yandex_conv.emulator.errors import APIError
 from airflow_provider_yandex_conv.emulator.new_items import new_items
+from airflow_provider_yandex_conv.emulator.schema import instance_of
 
 _MODEL_URI = re.compile(r"gpt://(?P<folder>[^/\s]+)/\S+")
 #: The model of an agent, which the emulator does not know.
@@ -148,6 +149,8 @@ def _check_format(text_format: Any) -> None:
     if kind == "json_schema" and not (text_format.get("name") and isinstance(text_format.get("schema"), dict)):
         message = "Missing required parameter: 'text.format.name' or 'text.format.schema'."
         raise APIError(400, message, code="missing_required_parameter")
+    if kind == "json_schema":
+        instance_of(text_format["schema"], "")  # refuses what the model could not answer
 
 
 def _model(given: dict[str, Any], folder_id: str | None) -> str:
