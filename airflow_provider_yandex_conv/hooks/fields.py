@@ -11,7 +11,7 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,9 +180,7 @@ class Choice(Field):
     choices: tuple[str, ...]
 
     def form_widget(self) -> Any:
-        from wtforms.validators import any_of
-
-        return self._string_field(any_of(list(self.choices)))
+        return self._string_field(*_one_of(self.choices))
 
     def _schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "enum": list(self.choices)}
@@ -272,9 +270,7 @@ class Flag(Field):
     __slots__ = ()
 
     def form_widget(self) -> Any:
-        from wtforms.validators import any_of
-
-        return self._string_field(any_of(["true", "false"]))
+        return self._string_field(*_one_of(["true", "false"]))
 
     def _schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "enum": ["true", "false"]}
@@ -322,6 +318,20 @@ class TextMapping(Field):
         if not mapping or not all(isinstance(text, str) for pair in mapping.items() for text in pair):
             raise self._wrong("a JSON object of texts", extras[self.name])
         return mapping
+
+
+def _one_of(words: Iterable[str]) -> list[Any]:
+    """
+    Return what makes a text field of a form a choice.
+
+    Airflow 3.1 puts something of its own in the place of ``any_of``. On Python 3.10 it is found by one of these names
+    only, on later ones by the other.
+    """
+    import wtforms
+    from wtforms.validators import any_of
+
+    validators = {id(one): one for one in (any_of, wtforms.validators.any_of)}
+    return [one(list(words)) for one in validators.values()]
 
 
 def _exists(path: str) -> bool:

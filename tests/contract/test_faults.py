@@ -19,8 +19,8 @@ def named(emulator, operation):
 
 
 @pytest.fixture
-def thread(emulator, client):
-    return new_thread(emulator, client)
+def thread(emulator, make_client):
+    return new_thread(emulator, make_client(timeout_read=30))  # a busy machine is no fault of this table
 
 
 @pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED)
