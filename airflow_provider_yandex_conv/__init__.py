@@ -37,7 +37,13 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.operators.conversations", f"{package}.operators.items"],
+                "python-modules": [f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses")],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": connection.HOOK_NAME,
+                "python-modules": [f"{package}.triggers.responses"],
             }
         ],
         "connection-types": [

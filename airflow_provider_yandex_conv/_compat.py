@@ -22,6 +22,16 @@ except ImportError:
     except ImportError:
         from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]  # Airflow 2
 
+try:
+    from airflow.providers.common.compat.sdk import conf
+except ImportError:
+    from airflow.configuration import conf
+
+try:
+    from airflow.providers.common.compat.sdk import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
+
 
 def never_expire() -> Any:
     """Return what keeps a value in the task state store for good, or None where Airflow has no such store."""
@@ -50,4 +60,12 @@ def retry_policy(name: str) -> tuple[type, type]:
     return RetryPolicy, RetryDecision
 
 
-__all__ = ["AirflowFailException", "AirflowNotFoundException", "mask_secret", "never_expire", "retry_policy"]
+__all__ = [
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "TaskDeferred",
+    "conf",
+    "mask_secret",
+    "never_expire",
+    "retry_policy",
+]

@@ -94,7 +94,8 @@ class Exchange:
     @property
     def timeout_read(self) -> float:
         """Seconds that the server may be silent, and that an answer may take once it has begun."""
-        return min(self._endpoint.timeout_read, self._within)
+        own = self.request.timeout_read if isinstance(self.request, Request) else None
+        return min(self._endpoint.timeout_read if own is None else own, self._within)
 
     @property
     def authorization(self) -> str | None:

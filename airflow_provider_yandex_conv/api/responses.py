@@ -28,6 +28,7 @@ def create(
     folder_id: str | None = None,
     conversation_id: str | None = None,
     allow_unsupported: bool = False,
+    timeout_read: float | None = None,
     **options: Unpack[ResponseOptions],
 ) -> Call[ModelResponse]:
     """
@@ -40,6 +41,7 @@ def create(
     :param folder_id: the folder of a model that is given by name.
     :param conversation_id: the conversation to read, and to add to.
     :param allow_unsupported: whether to send what the vendor does not support, or what is not known here.
+    :param timeout_read: seconds that the answer may take; None for as long as the connection says.
     :param options: as in :class:`ResponseOptions`.
     :raises ConfigurationError: an argument cannot be sent.
     """
@@ -58,7 +60,7 @@ def create(
         body["conversation"] = conversation_id
     return Call(
         name="create response",
-        request=Request("POST", "responses", {**body, **given}),
+        request=Request("POST", "responses", {**body, **given}, timeout_read=timeout_read),
         parse=ModelResponse.from_response,
         safety=Safety.CREATES,
     )

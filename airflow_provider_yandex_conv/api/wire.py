@@ -31,12 +31,14 @@ class Request:
     :param path: path below the base URL, percent-encoded, without a leading slash.
     :param body: what is sent as a JSON object, or None for no body.
     :param query: query parameters, not encoded.
+    :param timeout_read: seconds that the server may be silent; None for as long as the connection says.
     """
 
     method: str
     path: str
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
+    timeout_read: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ class Service:
     holds: Holds[RecordedRequest] = field(default_factory=Holds)
     recorder: Recorder = field(default_factory=Recorder)
     issuer: Issuer = field(default_factory=Issuer)
+    #: How often it was reset.
+    resets: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.responses = Responses(self.state)
@@ -45,6 +47,7 @@ class Service:
 
     def reset(self) -> None:
         """Go back to how it started."""
+        self.resets += 1
         self.state.reset()
         self.faults.reset()
         self.holds.release()

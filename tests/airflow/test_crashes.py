@@ -16,9 +16,11 @@ import pytest
 
 import airflow_provider_yandex_conv
 from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
+from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
 from state_store import FakeStore
 
 PACKAGE = str(Path(airflow_provider_yandex_conv.__file__).parent)
@@ -174,3 +176,49 @@ def test_an_add_that_ends_at_any_line_stores_each_item_once(emulator, context, s
         stored = emulator.conversations[0]["items"]
         assert [item["content"][0]["text"] for item in stored] == texts, line
         assert ids == [item["id"] for item in stored], line
+
+
+@each_end
+@pytest.mark.parametrize("on_ambiguous", ["recover", "fail"])
+def test_a_question_that_ends_at_any_line_is_paid_once(emulator, context, store, tmp_path, act, on_ambiguous):
+    context |= {"task_state_store": store}
+    context["ti"].max_tries = 2
+
+    def afresh():
+        emulator.reset()
+        emulator.answer("Forty-two", times=None)
+        (tmp_path / "store.json").unlink(missing_ok=True)
+        return YandexAIStudioHook().create_conversation().id
+
+    def work_on(conversation_id):
+        operator = YandexCreateResponseOperator(
+            task_id="ask",
+            conversation_id=conversation_id,
+            input="The answer?",
+            model="gpt://b1g/yandexgpt",
+            on_ambiguous=on_ambiguous,
+            timeout=0.1,  # short, as that long is looked for an answer
+            timeout_read=5,
+            poll_interval=0.02,
+        )
+        return lambda: operator.execute(context)
+
+    work_on(afresh())()
+    lines = lines_of(work_on(afresh()))
+    assert len(lines) > 200
+    answered = unknown = 0
+    for line in lines:
+        conversation_id = afresh()
+        end_at(line, act, work_on(conversation_id))
+        wait_until_answered(emulator)
+        paid = len(emulator.responses)
+        try:
+            assert work_on(conversation_id)() == "Forty-two", line
+            answered += 1
+            paid = 1
+        except (AmbiguousOutcomeError, AirflowFailException) as error:
+            assert "an earlier try of this task ended before it could note an answer" in str(error), line
+            assert on_ambiguous == "fail" or paid == 0, line
+            unknown += 1
+        assert len(emulator.responses) == paid, line
+    assert answered > unknown > 0

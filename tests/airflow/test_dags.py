@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import airflow
 import pytest
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
 
+EXAMPLES = [file.stem for file in (Path(__file__).parents[2] / "dags_examples").glob("*.py")]
 AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 
 
 def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", raising=False)
     assert dag_bag.import_errors == {}
-    assert {"daily_conversation", "service_account", "turn_by_turn"} <= set(dag_bag.dags)
+    assert set(EXAMPLES) <= set(dag_bag.dags)
 
 
 def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, emulator):
@@ -59,6 +61,44 @@ def test_the_turn_by_turn_example_reads_back_what_it_said(run_dag, emulator):
     assert outcome.xcom("create") == stored["id"]
     assert stored["items"] == []
     assert [item["id"] for item in outcome.xcom("read")][1:] == outcome.xcom("ask") + outcome.xcom("answer")
+
+
+def test_the_asking_example_branches_on_the_answer(run_dag, emulator, with_folder):
+    emulator.answer('{"urgent": true, "reason": "it is dark"}', usage={"input_tokens": 9, "output_tokens": 5})
+    outcome = run_dag("ask_and_branch")
+    assert outcome.state == "success"
+    assert outcome.states() == {
+        **dict.fromkeys(["create", "judge", "decide", "call", "delete"], "success"),
+        "file": "skipped",
+    }
+    assert outcome.xcom("judge") == {"urgent": True, "reason": "it is dark"}
+    assert outcome.xcom("call") == "Calling: it is dark"
+    (response,) = emulator.responses
+    assert outcome.xcom("judge", "response_id") == response["id"]
+    assert outcome.xcom("judge", "usage")["1"]["total_tokens"] == 14
+    (deleted,) = emulator.deleted_conversations
+    assert [item["role"] for item in deleted["items"]] == ["developer", "user", "assistant"]
+    asked = next(one for one in emulator.requests if one.operation == "createResponse")
+    assert (asked.body["model"], asked.body["background"]) == ("gpt://b1g/yandexgpt", True)
+
+
+def test_the_nightly_example_keeps_one_conversation_per_customer(run_dag, emulator, with_folder):
+    from airflow.models import Pool
+
+    Pool.create_or_update_pool("yandex_ai_studio", slots=10, description="", include_deferred=True)
+    for _ in range(2):
+        outcome = run_dag("nightly_per_customer")
+        assert outcome.state == "success"
+    assert sorted(one["metadata"]["customer"] for one in emulator.conversations) == ["ada", "grace", "mary"]
+    for one in emulator.conversations:
+        assert [item["role"] for item in one["items"]] == ["user", "assistant", "user", "assistant"]
+    assert len(emulator.responses) == 6
+
+
+@pytest.fixture
+def with_folder(emulator, monkeypatch):
+    """Give the connection a folder, which completes the names of models."""
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", emulator.connection(folder_id="b1g"))
 
 
 def test_the_example_with_a_service_account_needs_no_api_key(run_dag, monkeypatch, tmp_path):

@@ -33,6 +33,7 @@ LAYERS = [
     "_compat",
     "hooks",
     "durable",
+    "triggers",
     "operators",
     "retry_policy",
 ]

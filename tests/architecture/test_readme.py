@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_yandex_conv.hooks import connection
-from airflow_provider_yandex_conv.operators import conversations, items
+from airflow_provider_yandex_conv.operators import conversations, items, responses
 
 try:
     import airflow.sdk as airflow_sdk
@@ -174,7 +174,7 @@ def test_the_connection_table_names_every_field():
 def test_the_operator_table_names_every_operator_and_its_templated_arguments():
     operators = {
         name: kind
-        for module in (conversations, items)
+        for module in (conversations, items, responses)
         for name, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__
     }

@@ -230,6 +230,16 @@ def test_a_held_request_does_not_outlive_a_reset(emulator, call):
     assert emulator.conversations == []
 
 
+def test_what_is_done_late_does_not_outlive_a_reset(emulator, call):
+    emulator.fail("createConversation", status=504, late=0.05)
+    call("POST", "/conversations")
+    emulator.reset()
+    emulator.fail("createConversation", status=504, late=0.1)
+    call("POST", "/conversations", {"metadata": {"a": "b"}})
+    wait_for(lambda: emulator.conversations)
+    assert [one["metadata"] for one in emulator.conversations] == [{"a": "b"}]
+
+
 def test_quotas_refuse_what_is_beyond_them(emulator):
     def create(_):
         return requests.post(f"{emulator.base_url}/conversations", timeout=5)

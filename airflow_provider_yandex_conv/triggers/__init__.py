@@ -1,0 +1,1 @@
+"""What waits in Airflow's triggerer. A trigger only reads: it is run again whenever a triggerer restarts."""

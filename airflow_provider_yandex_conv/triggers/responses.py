@@ -1,0 +1,104 @@
+"""Waits in the triggerer for a model response to come to its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
+
+if TYPE_CHECKING:
+    from airflow_provider_yandex_conv.api.response_models import ModelResponse
+    from airflow_provider_yandex_conv.async_client import AsyncClient
+
+
+class YandexResponseTrigger(BaseTrigger):
+    """
+    Fires once, when a response has come to its end, whichever that is.
+
+    Event: ``{"response_id": str, "status": str | None, "error": str | None}``. ``status`` is that of the response as it
+    was read last; ``error`` says why it is waited for no longer, where it has not come to its end.
+
+    :param response_id: which one.
+    :param deadline: Unix seconds, when it is waited for no longer.
+    :param poll_interval: the longest wait before the second look, in seconds; the waits grow to 15 s.
+    :param cancel_on_kill: whether to cancel the response where a user ends the deferred task (Airflow 3.3 and later).
+    :param yandex_ai_studio_conn_id: id of the Airflow connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        response_id: str,
+        deadline: float,
+        poll_interval: float = 1.0,
+        cancel_on_kill: bool = True,
+        yandex_ai_studio_conn_id: str = "yandex_ai_studio_default",
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.response_id = response_id
+        self.deadline = deadline
+        self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
+        self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what a triggerer needs to build this trigger: the connection by its id only."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "response_id": self.response_id,
+                "deadline": self.deadline,
+                "poll_interval": self.poll_interval,
+                "cancel_on_kill": self.cancel_on_kill,
+                "yandex_ai_studio_conn_id": self.yandex_ai_studio_conn_id,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until the response has come to its end, the deadline has passed, or looking is of no use."""
+        status: str | None = None
+        error: str | None = None
+        try:
+            status = (await self._wait()).status
+        except PollTimeoutError as late:
+            status = late.found.status if late.found else None
+            error = str(late)
+        except YandexAIStudioError as failure:
+            error = str(failure)
+        yield TriggerEvent({"response_id": self.response_id, "status": status, "error": error})  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Cancel the response, when a user ends the task that waits for it."""
+        if not self.cancel_on_kill:
+            return
+        from airflow_provider_yandex_conv.api import responses
+
+        try:
+            async with await self._client() as client:
+                cancelled = await client.send(responses.cancel(self.response_id))
+        except YandexAIStudioError as error:
+            self.log.warning("Response %s could not be cancelled, and may be billed: %s", self.response_id, error)
+        else:
+            self.log.info("Told to stop: response %s is %s now", self.response_id, cancelled.status)
+
+    async def _wait(self) -> ModelResponse:
+        from airflow_provider_yandex_conv.api import responses
+        from airflow_provider_yandex_conv.polling import Polling, PollSchedule
+
+        call = responses.get(self.response_id)
+        polling: Polling[ModelResponse] = Polling(
+            f"response {self.response_id}",
+            PollSchedule(interval=self.poll_interval, deadline=self.deadline),
+            lambda response: response.is_terminal,
+            log=self.log,
+        )
+        async with await self._client() as client:
+            return await polling.drive_async(lambda: client.send(call))
+
+    async def _client(self) -> AsyncClient:
+        from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+
+        return await YandexAIStudioHook(self.yandex_ai_studio_conn_id).get_async_conn()
