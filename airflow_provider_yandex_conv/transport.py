@@ -23,12 +23,12 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenRequest
 from airflow_provider_yandex_conv.auth.credential import Authorization
@@ -176,7 +176,7 @@ def _read_whole(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
 
 @dataclass(eq=False)
 class _Watch:
-    """What a connection saw of one exchange. ``sent`` is None until a connection that is watched was used."""
+    """What a connection saw of one exchange. ``sent`` is None until a connection was used."""
 
     sent: bool | None = None
     connection: Any = None
@@ -199,8 +199,12 @@ def _cut(watches: Iterable[_Watch]) -> None:
 _watch: ContextVar[_Watch] = ContextVar("airflow_provider_yandex_conv_watch")
 
 
-class _WatchedHTTPConnection(HTTPConnection):
-    """Notes whether a byte of a request has left, as opposed to bytes of a handshake or of a proxy's tunnel."""
+class _Watched:
+    """
+    A connection that notes whether a byte of a request has left, as opposed to bytes of a handshake or of a proxy.
+
+    To be joined with any kind of connection of urllib3, such as one through a SOCKS proxy.
+    """
 
     _established = False
 
@@ -209,41 +213,31 @@ class _WatchedHTTPConnection(HTTPConnection):
         if watch.sent is None:
             watch.sent = False
         self._established = False
-        super().connect()
+        super().connect()  # type: ignore[misc]  # of the connection that it is joined with
         self._established = True
 
     def send(self, data: Any) -> None:
-        if self.sock is None and self.auto_open:
+        connection: Any = self
+        if connection.sock is None and connection.auto_open:
             self.connect()
         if self._established:
             watch = _watch.get()
-            watch.sent, watch.connection = True, self.sock
-        super().send(data)
+            watch.sent, watch.connection = True, connection.sock
+        super().send(data)  # type: ignore[misc]
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
+    def getresponse(self) -> urllib3.HTTPResponse:
         """Refuse an interim answer: the final one would be taken for that of the next request on the connection."""
-        answer = super().getresponse()
+        connection: Any = self
+        answer: urllib3.HTTPResponse = super().getresponse()  # type: ignore[misc]
         if answer.status < 200:
             answer.close()
-            self.close()
+            connection.close()
             raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status}")
         return answer
 
 
-class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
-    pass
-
-
-class _WatchedHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _WatchedHTTPConnection
-
-
-class _WatchedHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _WatchedHTTPSConnection
-
-
 class _WatchedAdapter(HTTPAdapter):
-    """An adapter whose connections are watched; those to a SOCKS proxy are not, and count as unknown."""
+    """An adapter all of whose connections are watched."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -251,10 +245,19 @@ class _WatchedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            _use_watched_pools(manager)
+        _use_watched_pools(manager)
         return manager
 
 
 def _use_watched_pools(manager: urllib3.PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
+    manager.pool_classes_by_scheme = {scheme: _watched(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+
+
+@cache
+def _watched(pool: type[Any]) -> type[Any]:
+    """Return a kind of pool like this one, with connections that are watched."""
+    connection = pool.ConnectionCls
+    if issubclass(connection, _Watched):
+        return pool
+    kind = type(f"Watched{connection.__name__}", (_Watched, connection), {})
+    return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": kind})
