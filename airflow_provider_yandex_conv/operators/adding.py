@@ -131,6 +131,7 @@ class LedgerProgress:
         self._conversation_id = conversation_id
         earlier = ledger.earlier
         self.is_begun = earlier is not None
+        self.knows_after = bool(earlier and earlier.created.get("knows_after"))
         self.after: str | None = earlier.created.get("after") if earlier else None
         self.item_ids: list[str] = list(earlier.created.get("item_ids", ())) if earlier else []
         self.client_request_ids: tuple[str, ...] = earlier.client_request_ids if earlier else ()
@@ -144,15 +145,18 @@ class LedgerProgress:
         """Note that an attempt was certainly not applied."""
         self._ledger.refused(client_request_id)
 
-    def begin_after(self, item_id: str | None) -> None:
-        """Note the item that is last in the conversation, together with the first attempt."""
-        self._ledger.note(after=item_id, item_ids=[])
+    def begin_after(self, item_id: str | None, *, is_known: bool) -> None:
+        """Note the item that is last in the conversation, together with the next attempt."""
+        self._ledger.note(after=item_id, knows_after=is_known)
 
     def store(self, item_ids: Sequence[str]) -> None:
         """Note items that are stored."""
         self.item_ids += item_ids
         self._ledger.keep(
-            f"{len(self.item_ids)} items in conversation {self._conversation_id}", item_ids=list(self.item_ids)
+            f"{len(self.item_ids)} items in conversation {self._conversation_id}",
+            item_ids=list(self.item_ids),
+            after=self.item_ids[-1],
+            knows_after=True,
         )
 
 

@@ -73,7 +73,8 @@ def test_a_retry_of_a_task_that_had_added_everything_adds_nothing(attempt, emula
 )
 def test_a_retry_goes_on_where_the_try_before_failed(attempt, emulator, fault, skip):
     emulator.fail(ADD, skip=skip, **fault)
-    emulator.fail(LIST, skip=1, status=503)  # the look for what was stored fails as well
+    if fault.get("status") != 429:
+        emulator.fail(LIST, skip=1, status=503)  # the look for what was stored fails as well
     with pytest.raises(errors.YandexAIStudioError):
         attempt(*LONG)
     ids = attempt(*LONG)
@@ -116,6 +117,39 @@ def test_items_of_others_behind_a_lost_answer_fail_the_task_for_good(attempt, em
     with pytest.raises(AirflowFailException, match="1 items appeared in the conversation"):
         attempt("a")
     assert texts(emulator) == ["of somebody else"]
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("text", ["an equal one", "of somebody else"])
+def test_what_others_added_between_the_tries_is_not_taken_for_an_item_of_the_task(
+    attempt, store, emulator, conversation_id, skip, text
+):
+    """The try before had ended well; the one after next does not know more than what was noted."""
+    ours = [*LONG[: 20 * skip], "an equal one", "another"]
+    emulator.fail(ADD, skip=skip, status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(errors.RateLimitError):
+        attempt(*ours)
+    YandexAIStudioHook().add_items(conversation_id, said(text))
+    emulator.fail(ADD, drop="reset", applied=True, keep=1)
+    emulator.fail(LIST, skip=1, status=503)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt(*ours)
+    ids = attempt(*ours)
+    assert texts(emulator) == [*LONG[: 20 * skip], text, "an equal one", "another"]
+    assert ids == [one for place, (one, _) in enumerate(stored(emulator)) if place != 20 * skip]
+
+
+def test_a_try_that_had_not_read_the_conversation_cannot_be_reconciled(attempt, emulator):
+    """It was to fail where an answer is lost, and the tries around it were not."""
+    emulator.fail(ADD, status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(errors.RateLimitError):
+        attempt("before")
+    emulator.fail(ADD, drop="reset")
+    with pytest.raises(AirflowFailException):
+        attempt("before", on_ambiguous="fail")
+    with pytest.raises(AirflowFailException, match="had not read what was in the conversation"):
+        attempt("before")
+    assert texts(emulator) == []
 
 
 def test_a_conversation_that_cannot_be_read_now_may_be_read_by_the_next_try(attempt, emulator):
