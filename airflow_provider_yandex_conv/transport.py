@@ -19,7 +19,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -51,6 +51,7 @@ class Transport:
         self._endpoint = endpoint
         self._clock = clock
         self._under_way: set[_Watch] = set()
+        self._grace: float | None = None
         self._session = requests.Session()
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, _WatchedAdapter(max_retries=0))
@@ -87,25 +88,25 @@ class Transport:
 
     def interrupt(self, grace: float) -> None:
         """
-        End the exchanges under way, each with an error, unless they end by themselves.
+        End the exchanges under way and all later ones, each with an error, unless they end by themselves.
 
         :param grace: seconds for the answers to what was sent: an answer that comes says what became of it.
         :raises InterruptedCallError: in a signal handler that interrupts an exchange of which nothing has left yet.
             Raised from there, it ends the setting up of the connection, which nothing else can.
         """
+        self._grace = grace  # first: what is not under way yet sees it when it begins
         under_way = list(self._under_way)
+        _cut_later(under_way, grace)
         own = _watch.get(None)
         if own in under_way and not own.sent:
             raise InterruptedCallError("told to stop while the connection was set up")
-        if under_way:
-            timer = threading.Timer(grace, _cut, [under_way])
-            timer.daemon = True
-            timer.start()
 
     def _send_or_fail(self, exchange: Exchange) -> Response:
         watch = _Watch()
         _watch.set(watch)
         self._under_way.add(watch)
+        if self._grace is not None:
+            _cut_later([watch], self._grace)
         try:
             return self._send(exchange)
         except Exception as error:  # noqa: BLE001  # whichever it is: once a byte has left, the outcome is unknown
@@ -189,6 +190,13 @@ class _Watch:
         if isinstance(below, socket.socket):
             with suppress(OSError):
                 socket.socket.shutdown(below, socket.SHUT_RDWR)
+
+
+def _cut_later(watches: Sequence[_Watch], seconds: float) -> None:
+    if watches:
+        timer = threading.Timer(seconds, _cut, [watches])
+        timer.daemon = True
+        timer.start()
 
 
 def _cut(watches: Iterable[_Watch]) -> None:

@@ -14,6 +14,7 @@ from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.polling import Polling, PollSchedule
+from airflow_provider_yandex_conv.transport import Transport
 
 #: When Airflow kills a task that was told to stop, in seconds.
 KILL = 5
@@ -96,6 +97,66 @@ def test_a_request_for_a_token_is_cut_off(emulator, make_client):
     with interrupted(client), pytest.raises(errors.CredentialRefreshError):
         client.send(conversations.create())
     assert emulator.conversations == []
+
+
+def test_a_token_that_comes_after_the_signal_is_not_used(emulator, make_client):
+    emulator.fail("getMetadataToken", delay=1)
+    client = make_client(Metadata(emulator.metadata_address), **PATIENT)
+    with interrupted(client), pytest.raises(errors.InterruptedCallError, match="told to stop before attempt 1 was"):
+        client.send(conversations.create())
+    assert [request.operation for request in emulator.requests] == ["getMetadataToken"]
+
+
+def test_an_attempt_that_was_noted_when_the_signal_came_is_not_sent(emulator, client):
+    class Journal:
+        def __init__(self):
+            self.begun, self.refused_ids = [], []
+
+        def begin(self, client_request_id):
+            self.begun.append(client_request_id)
+            client.pause(2)
+
+        def refused(self, client_request_id):
+            self.refused_ids.append(client_request_id)
+
+    journal = Journal()
+    with interrupted(client), pytest.raises(errors.InterruptedCallError):
+        client.send(conversations.create(), journal=journal)
+    assert emulator.requests == []
+    assert journal.refused_ids == journal.begun != []
+
+
+def test_a_request_that_begins_after_the_signal_is_cut_off(emulator, client, monkeypatch):
+    """It had passed the last check before."""
+    emulator.fail("createConversation", delay=25)
+    exchange = Transport.exchange
+
+    def late(*args, **kwargs):
+        client.interrupt()
+        return exchange(*args, **kwargs)
+
+    monkeypatch.setattr(Transport, "exchange", late)
+    began = time.monotonic()
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        client.send(conversations.create())
+    assert time.monotonic() - began < KILL
+    assert len(emulator.requests) == 1
+
+
+def test_a_request_for_a_token_by_a_transport_that_came_after_the_signal_is_cut_off(emulator, make_client, monkeypatch):
+    emulator.fail("getMetadataToken", delay=25)
+    client = make_client(Metadata(emulator.metadata_address), **PATIENT)
+    make = Transport.__init__
+
+    def late(*args, **kwargs):
+        client.interrupt()
+        make(*args, **kwargs)
+
+    monkeypatch.setattr(Transport, "__init__", late)
+    began = time.monotonic()
+    with pytest.raises(errors.CredentialRefreshError):
+        client.send(conversations.create())
+    assert time.monotonic() - began < KILL
 
 
 def test_requests_of_all_threads_are_cut_off(emulator, client):
