@@ -205,6 +205,21 @@ def test_other_items_are_not_taken_for_those_of_before(attempt, emulator, logged
     assert "a request of before, of which no answer was noted, may have stored some" in text
 
 
+def test_a_lost_request_for_other_items_is_as_final_as_one_for_these(attempt, store, emulator, context, logged):
+    emulator.fail(ADD, skip=1, drop="reset", applied=True)
+    with pytest.raises(AirflowFailException):
+        attempt(*LONG, on_ambiguous="fail")
+    (lost,) = store.kept()[KEY]["client_request_ids"]
+    before = texts(emulator)
+    with pytest.raises(AirflowFailException, match=f"{lost}.*20 items were stored before.*as on_ambiguous is 'fail'"):
+        attempt("other", on_ambiguous="fail")
+    assert texts(emulator) == before
+    context["ti"].max_tries = 3  # but a user may clear the task
+    attempt("other", on_ambiguous="fail")
+    assert texts(emulator) == [*before, "other"]
+    assert f"may have stored some (x-client-request-id {lost})" in logged()
+
+
 def test_a_time_limit_leaves_the_rest_to_the_retries_of_the_task(attempt, emulator, cut_off):
     emulator.fail(ADD, delay=3)
     with pytest.raises(cut_off):
