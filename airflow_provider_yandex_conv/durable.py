@@ -21,6 +21,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -148,9 +149,15 @@ class Ledger:
         )
         try:
             self._write()
-            self._prove()
         except TaskStateStoreError:
             self._record = before  # as it is not sent
+            raise
+        try:
+            self._prove()
+        except TaskStateStoreError:
+            self._record = before
+            with suppress(TaskStateStoreError, TaskSupersededError):  # what failed already is the one to tell of
+                self._write()
             raise
 
     def refused(self, client_request_id: str) -> None:

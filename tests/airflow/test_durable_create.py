@@ -228,6 +228,15 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(attempt, store, emulator
     assert len(emulator.requests) == 1
 
 
+def test_an_attempt_that_was_not_sent_for_want_of_proof_is_no_riddle_to_the_next_try(attempt, store, emulator):
+    store.faults = {("get", n): RuntimeError("no database") for n in range(2, 5)}
+    with pytest.raises(errors.TaskStateStoreError, match="could not be read"):
+        attempt(on_ambiguous="fail")
+    assert emulator.requests == []
+    assert store.kept()[KEY]["client_request_ids"] == []
+    assert attempt(on_ambiguous="fail") == emulator.conversations[0]["id"]
+
+
 def test_nothing_is_sent_where_the_store_forgets(attempt, store, emulator):
     store.kept = dict
     with pytest.raises(errors.TaskStateStoreError, match="does not return what was written to it"):
