@@ -73,6 +73,7 @@ class Transport:
         :param within: seconds that shorten the endpoint's timeouts where those are longer.
         :param authorization: what goes into the ``Authorization`` header, or None for no such header.
         :raises ConfigurationError: the request cannot be made; no connection was used.
+        :raises InterruptedCallError: :meth:`interrupt` was called, and nothing was sent.
         :raises APITimeoutError: no connection, or no whole answer, in time.
         :raises APIConnectionError: any other failure to get an answer.
         :raises YandexAIStudioError: what ``parse`` raises, and ``InvalidResponseError`` where it breaks.
@@ -99,7 +100,7 @@ class Transport:
         _cut_later(under_way, grace)
         own = _watch.get(None)
         if own in under_way and not own.sent:
-            raise InterruptedCallError("told to stop while the connection was set up")
+            raise InterruptedCallError("told to stop before the request was sent")
 
     def _send_or_fail(self, exchange: Exchange) -> Response:
         watch = _Watch()
@@ -144,6 +145,8 @@ class Transport:
 
     @staticmethod
     def _failure(error: Exception, exchange: Exchange, watch: _Watch) -> YandexAIStudioError:
+        if isinstance(error, InterruptedCallError) and not watch.sent:
+            return InterruptedCallError(error.message)  # anew, as a traceback leads to the request
         if watch.sent is None and not isinstance(error, requests.ConnectionError | requests.Timeout):
             return exchange.cannot_be_made(error)
         applied = False if watch.sent is False else None

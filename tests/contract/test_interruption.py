@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
@@ -86,9 +87,25 @@ def test_a_request_over_tls_is_cut_off(tls_server, make_client):
 
 def test_a_connection_that_is_not_accepted_is_not_waited_for(make_client, full_port):
     client = make_client(base_url=f"http://127.0.0.1:{full_port}/v1", **PATIENT)
-    with interrupted(client), pytest.raises(errors.APIConnectionError) as raised:
+    with (
+        interrupted(client),
+        pytest.raises(errors.InterruptedCallError, match="create conversation: told to stop before"),
+    ):
         client.send(conversations.create())
-    assert raised.value.applied is False
+
+
+@pytest.mark.parametrize("calls_before", [0, 1], ids=["new connection", "kept connection"])
+def test_a_request_that_is_made_ready_is_not_sent_and_nobody_is_told_to_mend_anything(
+    emulator, client, monkeypatch, calls_before
+):
+    for _ in range(calls_before):
+        client.send(conversations.create())
+    prepare = requests.Session.prepare_request
+    monkeypatch.setattr(requests.Session, "prepare_request", lambda *args: client.pause(2) or prepare(*args))
+    with interrupted(client), pytest.raises(errors.InterruptedCallError) as raised:
+        client.send(conversations.create())
+    assert not raised.value.final
+    assert len(emulator.requests) == calls_before
 
 
 def test_a_request_for_a_token_is_cut_off(emulator, make_client):
