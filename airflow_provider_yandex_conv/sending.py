@@ -206,7 +206,7 @@ class Sending(Generic[T]):
     def _result_of(self, error: YandexAIStudioError) -> T:
         if isinstance(error, NotFoundError) and self._lost and self._call.if_gone is not None:
             return self._call.if_gone
-        if error.applied is None:
+        if error.applied is None and self._left:  # else it is of what comes before sending, such as the journal
             self._lost += (error.client_request_id or "",)
             if self._creates:
                 ambiguous = AmbiguousOutcomeError(

@@ -268,6 +268,20 @@ def test_a_try_that_was_superseded_sends_nothing(attempt, store, emulator, statu
     assert emulator.requests == []
 
 
+@pytest.mark.parametrize("on_ambiguous", ["recreate", "fail"])
+def test_a_try_without_a_supervisor_sends_nothing_and_names_no_attempt(
+    attempt, store, emulator, monkeypatch, logged, on_ambiguous
+):
+    """Whether its note was kept is not known, but nothing was sent that could be lost."""
+    parent = os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: 1 if store.calls.count("set") else parent)
+    store.faults = {("set", 1): EOFError()}
+    with pytest.raises(errors.TaskSupersededError, match="create conversation: the supervisor of this task has died"):
+        attempt(on_ambiguous=on_ambiguous)
+    assert emulator.requests == []
+    assert "may have left" not in logged()
+
+
 def test_a_try_that_was_superseded_takes_back_what_it_created(attempt, store, emulator, logged):
     store.faults = {("set", 2): SupervisorError(404)}
     with pytest.raises(errors.TaskSupersededError):
