@@ -146,8 +146,10 @@ class ItemAdder:
             lost.transient = False
             raise lost
         self._lost = lost
-        until = (progress.sent_at or 0.0) + self._client.endpoint.timeout_read
-        found = self._find(batch, progress.after, lost, wait=until - time.time())
+        patience = self._client.endpoint.timeout_connect + self._client.endpoint.timeout_read
+        left = (progress.sent_at or 0.0) + patience - time.time()
+        # Bounded, as the clock that noted it may be ahead of this one.
+        found = self._find(batch, progress.after, lost, wait=min(left, patience))
         self._lost = None
         return found
 

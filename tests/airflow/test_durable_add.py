@@ -44,7 +44,13 @@ def attempt(context, store, conversation_id):
 
     def run(*texts, **arguments):
         context["task_state_store"] = store
-        arguments = {"request_retry": ONCE, "timeout_read": 0.3, "items": said(*texts), **arguments}
+        arguments = {
+            "request_retry": ONCE,
+            "timeout_connect": 0.3,
+            "timeout_read": 0.3,
+            "items": said(*texts),
+            **arguments,
+        }
         return YandexAddConversationItemsOperator(task_id="add", conversation_id=conversation_id, **arguments).execute(
             context
         )
@@ -99,6 +105,29 @@ def test_a_retry_waits_for_a_server_that_may_still_be_at_work(attempt, emulator)
     time.sleep(0.5)
     assert texts(emulator) == ["a", "b"]
     assert ids == [one for one, _ in stored(emulator)]
+
+
+def test_a_retry_waits_as_well_for_a_request_that_was_long_in_connecting(attempt, emulator):
+    """It was noted when it began to connect, and may have been sent only at the end of the time for that."""
+    emulator.fail(ADD, work=1.6)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt("a", timeout_read=0.3)
+    attempt("a", timeout_connect=3, timeout_read=0.3)
+    time.sleep(1.5)
+    assert texts(emulator) == ["a"]
+
+
+@pytest.mark.parametrize("ahead", [90, -90])
+def test_a_retry_does_not_wait_by_the_clock_of_another_worker(attempt, store, emulator, ahead):
+    emulator.fail(ADD, status=503)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt("a")
+    record = store.kept()[KEY]
+    store.set(KEY, {**record, "sent_at": record["sent_at"] + ahead}, retention=None)
+    began = time.monotonic()
+    attempt("a", timeout_connect=0.3, timeout_read=0.3)
+    assert time.monotonic() - began < 45
+    assert texts(emulator) == ["a"]
 
 
 def test_equal_items_from_before_are_not_taken_for_those_of_the_task(attempt, emulator):
