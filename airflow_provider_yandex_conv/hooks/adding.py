@@ -97,6 +97,7 @@ class ItemAdder:
 
         :raises ConfigurationError: an item cannot be sent; nothing was.
         :raises AmbiguousOutcomeError: it cannot be told what was stored.
+        :raises NotFoundError: there is no such conversation, also where an earlier process had stored all.
         :raises YandexAIStudioError: a request failed; ``stored_item_ids`` tells what was stored before.
         """
         api.create_all(self._conversation_id, items)  # all is checked before any of it is sent
@@ -128,6 +129,9 @@ class ItemAdder:
     def _go_on(self, items: Sequence[Mapping[str, Any]], progress: AddProgress) -> None:
         """Add what an earlier process did not, once it is known what of its last request was stored."""
         rest = items[len(progress.item_ids) :]
+        if not rest:
+            self._newest_id()  # raises where the conversation is gone, and the items with it
+            return
         if not progress.client_request_ids:
             self._begin(rest)  # others may have added something since
             return

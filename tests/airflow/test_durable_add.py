@@ -73,6 +73,14 @@ def test_a_retry_of_a_task_that_had_added_everything_adds_nothing(attempt, emula
     assert texts(emulator) == LONG
 
 
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "fail"])
+def test_items_of_a_conversation_that_is_gone_are_not_returned(attempt, conversation_id, on_ambiguous):
+    attempt("a", on_ambiguous=on_ambiguous)
+    YandexAIStudioHook().delete_conversation(conversation_id)
+    with pytest.raises(errors.NotFoundError):
+        attempt("a", on_ambiguous=on_ambiguous)
+
+
 @pytest.mark.parametrize("skip", [0, 1, 2])
 @pytest.mark.parametrize(
     "fault", [{"status": 429, "headers": {"Retry-After": "3600"}}, {"drop": "reset", "applied": True}, {"status": 503}]
