@@ -114,6 +114,7 @@ class Transport:
             failure = self._failure(error, exchange, watch)
         finally:
             self._under_way.discard(watch)
+            watch.connection = None  # the next exchange may use it, which is not to be cut for this one
         # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
         raise failure
 

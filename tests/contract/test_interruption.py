@@ -214,3 +214,13 @@ def test_a_last_request_can_be_sent_afterwards(emulator, client):
     assert emulator.conversations == []
     with pytest.raises(errors.InterruptedCallError):
         client.send(conversations.get(created.id))
+
+
+def test_a_last_request_is_not_cut_off_for_the_one_before(emulator, client):
+    """Both go over one connection, and the time that the first had left ends during the second."""
+    emulator.fail("createConversation", delay=1.7)
+    emulator.fail("deleteConversation", delay=1.5)
+    with interrupted(client, after=0.1):
+        created = client.send(conversations.create())
+        client.uninterrupted().send(conversations.delete(created.id))
+    assert emulator.conversations == []
