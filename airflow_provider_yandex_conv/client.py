@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import queue
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import tenacity
 
+from airflow_provider_yandex_conv.alarm import Alarm
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.api.wire import Call, T
 from airflow_provider_yandex_conv.auth.credential import Authorization, Credential, TokenSource
@@ -41,7 +41,7 @@ class Client(BaseClient):
         self._transport: Transport | None = None
         self._transport_lock = threading.Lock()
         self._interrupted = False
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._alarm = Alarm()
 
     def send(
         self,
@@ -85,12 +85,12 @@ class Client(BaseClient):
 
         An attempt under way has 2.5 s left for its answer, as that says what became of it.
 
-        Safe in a signal handler: unlike an Event, the queue takes no lock that the interrupted code may hold.
+        Safe in a signal handler.
 
         :raises InterruptedCallError: in a signal handler, to end the setting up of a connection that it interrupts.
         """
         self._interrupted = True
-        self._wake.put(None)
+        self._alarm.ring()
         if self._transport is not None:
             self._transport.interrupt(_GRACE)
 
@@ -98,7 +98,7 @@ class Client(BaseClient):
         """Return a client for a last request after :meth:`interrupt`: it takes 2 s at most."""
         other = copy.copy(self)
         other.retry = RequestRetry(attempts=1, timeout=2.0)
-        other._interrupted, other._wake = False, queue.SimpleQueue()  # noqa: SLF001  # of a copy of itself
+        other._interrupted, other._alarm = False, Alarm()  # noqa: SLF001  # of a copy of itself
         return other
 
     def close(self) -> None:
@@ -113,11 +113,7 @@ class Client(BaseClient):
 
     def pause(self, seconds: float) -> None:
         """Wait, or return at once when interrupted."""
-        try:
-            self._wake.get(timeout=seconds)
-        except queue.Empty:
-            return
-        self._wake.put(None)  # for the other threads that wait
+        self._alarm.wait(seconds)
 
     @property
     def transport(self) -> Transport:

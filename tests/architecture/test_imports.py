@@ -26,6 +26,7 @@ LAYERS = [
     "async_transport",
     "tokens",
     "sending",
+    "alarm",
     "base_client",
     "client",
     "async_client",
