@@ -40,6 +40,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses")],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": connection.HOOK_NAME,
+                "python-modules": [f"{package}.sensors.responses"],
+            }
+        ],
         "triggers": [
             {
                 "integration-name": connection.HOOK_NAME,

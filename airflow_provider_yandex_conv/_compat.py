@@ -23,6 +23,15 @@ except ImportError:
         from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]  # Airflow 2
 
 try:
+    from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
+except ImportError:  # as above
+    from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
+        AirflowException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+
+try:
     from airflow.providers.common.compat.sdk import conf
 except ImportError:
     from airflow.configuration import conf
@@ -61,8 +70,11 @@ def retry_policy(name: str) -> tuple[type, type]:
 
 
 __all__ = [
+    "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "TaskDeferred",
     "conf",
     "mask_secret",
