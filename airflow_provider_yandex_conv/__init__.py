@@ -43,13 +43,13 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.sensors.responses"],
+                "python-modules": [f"{package}.sensors.{noun}" for noun in ("items", "responses")],
             }
         ],
         "triggers": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.triggers.responses"],
+                "python-modules": [f"{package}.triggers.{noun}" for noun in ("items", "responses")],
             }
         ],
         "connection-types": [

@@ -22,6 +22,7 @@ from airflow_provider_yandex_conv.exceptions import (
 )
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.sensors.responses import YandexResponseSensor
+from waiting import run
 
 ENDS = {
     "completed": {},
@@ -50,19 +51,6 @@ def ask(emulator):
 def make(response_id, **arguments):
     arguments = {"poke_interval": 0.02, "timeout": 20, **arguments}
     return YandexResponseSensor(task_id="wait", response_id=response_id, **arguments)
-
-
-async def first_event(trigger):
-    return (await trigger.run().__anext__()).payload
-
-
-def run(sensor, context):
-    """Run a sensor to its end, in the triggerer where it wants to, as Airflow does."""
-    try:
-        return sensor.execute(context)
-    except TaskDeferred as deferred:
-        event = asyncio.run(first_event(deferred.trigger))
-        return sensor.resume_execution(deferred.method_name, {"event": event}, context)
 
 
 both = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])

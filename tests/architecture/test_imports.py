@@ -164,7 +164,9 @@ print(json.dumps({"ms": spent * 1000, "loaded": sorted({name.split(".")[0] for n
 """
 
 
-@pytest.fixture(scope="module", params=["operators.conversations", "operators.responses", "sensors.responses"])
+@pytest.fixture(
+    scope="module", params=["operators.conversations", "operators.responses", "sensors.items", "sensors.responses"]
+)
 def measured(request):
     """What importing them adds to a process that has loaded Airflow; the first run warms the disk."""
     compileall.compile_dir(ROOT, quiet=1)  # as an installer does, whatever this environment says of writing bytecode
