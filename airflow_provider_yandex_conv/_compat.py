@@ -51,6 +51,17 @@ def never_expire() -> Any:
     return NEVER_EXPIRE
 
 
+def event_trigger() -> type:
+    """Return Airflow's base of the triggers that asset watchers take, or below Airflow 3 that of all triggers."""
+    try:  # when it is needed, as a DAG file needs no trigger
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:
+        from airflow.triggers.base import BaseTrigger
+
+        return BaseTrigger
+    return BaseEventTrigger
+
+
 def retry_policy(name: str) -> tuple[type, type]:
     """
     Return Airflow's ``RetryPolicy`` and ``RetryDecision``.
@@ -77,6 +88,7 @@ __all__ = [
     "AirflowSkipException",
     "TaskDeferred",
     "conf",
+    "event_trigger",
     "mask_secret",
     "never_expire",
     "retry_policy",
