@@ -5,6 +5,7 @@
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
+#   make bench-waits          wait for a thousand responses in one event loop, beside bare aiohttp
 #   make lint types           check style and types
 #   make format               mend style
 #   make constraints          pin everything anew
@@ -32,7 +33,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-matrix lint types format constraints clean
+.PHONY: help install demo test test-system test-matrix bench-waits lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -59,6 +60,9 @@ test: install
 test-system:
 	@$(MAKE) --no-print-directory install AIRFLOW=3.3-celery
 	ROUNDS=$(ROUNDS) .venv-3.3-celery/bin/python -m pytest tests/system --basetemp=.cache/system
+
+bench-waits: install
+	@$(BIN)/python benchmarks/waits.py
 
 test-matrix:
 	@$(PYTHON) tests/matrix.py

@@ -127,6 +127,8 @@ class Client(BaseClient):
                 from airflow_provider_yandex_conv.transport import Transport
 
                 self._transport = Transport(self.endpoint, clock=self._clock)
+                if self._interrupted:  # while it was made, and so not told
+                    self._transport.interrupt(_GRACE)
             return self._transport
 
     def authorization(self, *, within: float) -> Authorization | None:

@@ -21,6 +21,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.wire import Call
     from airflow_provider_yandex_conv.sending import Log
 
-#: Answers of Airflow's API server which say that this try is not the task's any more; such a write is not kept.
+#: Answers of Airflow's API server which say that this try is not the task's any more.
 _NOT_CURRENT = {404, 409, 410}
 
 
@@ -148,9 +149,15 @@ class Ledger:
         )
         try:
             self._write()
-            self._prove()
         except TaskStateStoreError:
             self._record = before  # as it is not sent
+            raise
+        try:
+            self._prove()
+        except TaskStateStoreError:
+            self._record = before
+            with suppress(TaskStateStoreError, TaskSupersededError):  # what failed already is the one to tell of
+                self._write()
             raise
 
     def refused(self, client_request_id: str) -> None:
@@ -217,11 +224,14 @@ class Ledger:
         try:
             self._store.set(self._key, self._record.as_json(), retention=never_expire())
         except Exception as error:
+            # What could not even be handed over was not kept. All else may have been, what is refused included: Airflow
+            # sends a write again where its answer was lost, and the next try may have taken over in between.
+            kept = False if isinstance(error, BrokenPipeError) else None
             if _is_not_current(error):
-                raise TaskSupersededError("Airflow says that another try of this task has taken over") from error
+                raise TaskSupersededError(
+                    "Airflow says that another try of this task has taken over", applied=kept
+                ) from error
             if os.getppid() != self._parent:
-                # What could not even be handed over was not kept; what was handed over may have been.
-                kept = False if isinstance(error, BrokenPipeError) else None
                 raise TaskSupersededError("the supervisor of this task has died", applied=kept) from error
             raise TaskStateStoreError(
                 f"Airflow's task state store could not be written ({_describe(error)})"

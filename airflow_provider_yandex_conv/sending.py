@@ -137,11 +137,16 @@ class Sending(Generic[T]):
 
         :param authorization: what it carries in its ``Authorization`` header.
         :return: the ``x-client-request-id`` that it carries.
+        :raises InterruptedCallError: no attempt may leave any more.
         :raises Exception: what the journal raises; the attempt must not be sent.
         """
         self._authorization = authorization
         if self._journal is not None:
             self._journal.begin(self._client_request_id)
+        if self._sender.is_interrupted:  # meanwhile, or while a token was fetched
+            if self._journal is not None:
+                self._journal.refused(self._client_request_id)
+            raise InterruptedCallError(f"told to stop before attempt {self._attempt_number} was sent")
         if self._creates:
             # If the process is killed during the request, this line is what is left of it.
             self._sender.log.info(
@@ -201,7 +206,7 @@ class Sending(Generic[T]):
     def _result_of(self, error: YandexAIStudioError) -> T:
         if isinstance(error, NotFoundError) and self._lost and self._call.if_gone is not None:
             return self._call.if_gone
-        if error.applied is None:
+        if error.applied is None and self._left:  # else it is of what comes before sending, such as the journal
             self._lost += (error.client_request_id or "",)
             if self._creates:
                 ambiguous = AmbiguousOutcomeError(

@@ -19,16 +19,16 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenRequest
 from airflow_provider_yandex_conv.auth.credential import Authorization
@@ -51,6 +51,7 @@ class Transport:
         self._endpoint = endpoint
         self._clock = clock
         self._under_way: set[_Watch] = set()
+        self._grace: float | None = None
         self._session = requests.Session()
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, _WatchedAdapter(max_retries=0))
@@ -72,6 +73,7 @@ class Transport:
         :param within: seconds that shorten the endpoint's timeouts where those are longer.
         :param authorization: what goes into the ``Authorization`` header, or None for no such header.
         :raises ConfigurationError: the request cannot be made; no connection was used.
+        :raises InterruptedCallError: :meth:`interrupt` was called, and nothing was sent.
         :raises APITimeoutError: no connection, or no whole answer, in time.
         :raises APIConnectionError: any other failure to get an answer.
         :raises YandexAIStudioError: what ``parse`` raises, and ``InvalidResponseError`` where it breaks.
@@ -87,31 +89,32 @@ class Transport:
 
     def interrupt(self, grace: float) -> None:
         """
-        End the exchanges under way, each with an error, unless they end by themselves.
+        End the exchanges under way and all later ones, each with an error, unless they end by themselves.
 
         :param grace: seconds for the answers to what was sent: an answer that comes says what became of it.
         :raises InterruptedCallError: in a signal handler that interrupts an exchange of which nothing has left yet.
             Raised from there, it ends the setting up of the connection, which nothing else can.
         """
+        self._grace = grace  # first: what is not under way yet sees it when it begins
         under_way = list(self._under_way)
+        _cut_later(under_way, grace)
         own = _watch.get(None)
         if own in under_way and not own.sent:
-            raise InterruptedCallError("told to stop while the connection was set up")
-        if under_way:
-            timer = threading.Timer(grace, _cut, [under_way])
-            timer.daemon = True
-            timer.start()
+            raise InterruptedCallError("told to stop before the request was sent")
 
     def _send_or_fail(self, exchange: Exchange) -> Response:
         watch = _Watch()
         _watch.set(watch)
         self._under_way.add(watch)
+        if self._grace is not None:
+            _cut_later([watch], self._grace)
         try:
             return self._send(exchange)
         except Exception as error:  # noqa: BLE001  # whichever it is: once a byte has left, the outcome is unknown
             failure = self._failure(error, exchange, watch)
         finally:
             self._under_way.discard(watch)
+            watch.connection = None  # the next exchange may use it, which is not to be cut for this one
         # Raised out here so that the library's error, which holds the request and its headers, is no context of it.
         raise failure
 
@@ -143,6 +146,8 @@ class Transport:
 
     @staticmethod
     def _failure(error: Exception, exchange: Exchange, watch: _Watch) -> YandexAIStudioError:
+        if isinstance(error, InterruptedCallError) and not watch.sent:
+            return InterruptedCallError(error.message)  # anew, as a traceback leads to the request
         if watch.sent is None and not isinstance(error, requests.ConnectionError | requests.Timeout):
             return exchange.cannot_be_made(error)
         applied = False if watch.sent is False else None
@@ -176,7 +181,7 @@ def _read_whole(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
 
 @dataclass(eq=False)
 class _Watch:
-    """What a connection saw of one exchange. ``sent`` is None until a connection that is watched was used."""
+    """What a connection saw of one exchange. ``sent`` is None until a connection was used."""
 
     sent: bool | None = None
     connection: Any = None
@@ -191,6 +196,13 @@ class _Watch:
                 socket.socket.shutdown(below, socket.SHUT_RDWR)
 
 
+def _cut_later(watches: Sequence[_Watch], seconds: float) -> None:
+    if watches:
+        timer = threading.Timer(seconds, _cut, [watches])
+        timer.daemon = True
+        timer.start()
+
+
 def _cut(watches: Iterable[_Watch]) -> None:
     for watch in watches:
         watch.cut()
@@ -199,8 +211,12 @@ def _cut(watches: Iterable[_Watch]) -> None:
 _watch: ContextVar[_Watch] = ContextVar("airflow_provider_yandex_conv_watch")
 
 
-class _WatchedHTTPConnection(HTTPConnection):
-    """Notes whether a byte of a request has left, as opposed to bytes of a handshake or of a proxy's tunnel."""
+class _Watched:
+    """
+    A connection that notes whether a byte of a request has left, as opposed to bytes of a handshake or of a proxy.
+
+    To be joined with any kind of connection of urllib3, such as one through a SOCKS proxy.
+    """
 
     _established = False
 
@@ -209,41 +225,31 @@ class _WatchedHTTPConnection(HTTPConnection):
         if watch.sent is None:
             watch.sent = False
         self._established = False
-        super().connect()
+        super().connect()  # type: ignore[misc]  # of the connection that it is joined with
         self._established = True
 
     def send(self, data: Any) -> None:
-        if self.sock is None and self.auto_open:
+        connection: Any = self
+        if connection.sock is None and connection.auto_open:
             self.connect()
         if self._established:
             watch = _watch.get()
-            watch.sent, watch.connection = True, self.sock
-        super().send(data)
+            watch.sent, watch.connection = True, connection.sock
+        super().send(data)  # type: ignore[misc]
 
-    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3's own
+    def getresponse(self) -> urllib3.HTTPResponse:
         """Refuse an interim answer: the final one would be taken for that of the next request on the connection."""
-        answer = super().getresponse()
+        connection: Any = self
+        answer: urllib3.HTTPResponse = super().getresponse()  # type: ignore[misc]
         if answer.status < 200:
             answer.close()
-            self.close()
+            connection.close()
             raise urllib3.exceptions.ProtocolError(f"only an interim answer came: HTTP {answer.status}")
         return answer
 
 
-class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
-    pass
-
-
-class _WatchedHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _WatchedHTTPConnection
-
-
-class _WatchedHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _WatchedHTTPSConnection
-
-
 class _WatchedAdapter(HTTPAdapter):
-    """An adapter whose connections are watched; those to a SOCKS proxy are not, and count as unknown."""
+    """An adapter all of whose connections are watched."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -251,10 +257,19 @@ class _WatchedAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            _use_watched_pools(manager)
+        _use_watched_pools(manager)
         return manager
 
 
 def _use_watched_pools(manager: urllib3.PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _WatchedHTTPPool, "https": _WatchedHTTPSPool}
+    manager.pool_classes_by_scheme = {scheme: _watched(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
+
+
+@cache
+def _watched(pool: type[Any]) -> type[Any]:
+    """Return a kind of pool like this one, with connections that are watched."""
+    connection = pool.ConnectionCls
+    if issubclass(connection, _Watched):
+        return pool
+    kind = type(f"Watched{connection.__name__}", (_Watched, connection), {})
+    return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": kind})

@@ -45,8 +45,12 @@ class AddProgress(AttemptJournal, Protocol):
         """Whether an earlier process began; what follows is only told where it did."""
 
     @property
+    def knows_after(self) -> bool:
+        """Whether :attr:`after` is known; it is not where the conversation was not to be read."""
+
+    @property
     def after(self) -> str | None:
-        """Id of the item that was last in the conversation before; None where it was empty."""
+        """Id of the item that was last in the conversation before the last request; None where it was empty."""
 
     @property
     def item_ids(self) -> Sequence[str]:
@@ -60,8 +64,8 @@ class AddProgress(AttemptJournal, Protocol):
     def sent_at(self) -> float | None:
         """Unix seconds, when the last of those requests began."""
 
-    def begin_after(self, item_id: str | None) -> None:
-        """Note the item that is last in the conversation before the first request."""
+    def begin_after(self, item_id: str | None, *, is_known: bool) -> None:
+        """Note the item that is last in the conversation before the next request, or that it was not read."""
 
     def store(self, item_ids: Sequence[str]) -> None:
         """Note items that are stored, behind those before."""
@@ -93,6 +97,7 @@ class ItemAdder:
 
         :raises ConfigurationError: an item cannot be sent; nothing was.
         :raises AmbiguousOutcomeError: it cannot be told what was stored.
+        :raises NotFoundError: there is no such conversation, also where an earlier process had stored all.
         :raises YandexAIStudioError: a request failed; ``stored_item_ids`` tells what was stored before.
         """
         api.create_all(self._conversation_id, items)  # all is checked before any of it is sent
@@ -115,25 +120,42 @@ class ItemAdder:
         return tuple(item.id for item in [*self._stored, *self._found])
 
     def _begin(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Add items behind whatever is in the conversation now."""
         last_id = self._newest_id() if self._reconcile else None
         if self._progress is not None:
-            self._progress.begin_after(last_id)
+            self._progress.begin_after(last_id, is_known=self._reconcile)
         self._add_all(items, after=last_id)
 
     def _go_on(self, items: Sequence[Mapping[str, Any]], progress: AddProgress) -> None:
         """Add what an earlier process did not, once it is known what of its last request was stored."""
         rest = items[len(progress.item_ids) :]
-        last_id = progress.item_ids[-1] if progress.item_ids else progress.after
-        if progress.client_request_ids and rest:
-            self._lost = AmbiguousOutcomeError(
-                "add items: an earlier process ended before it could note an answer",
-                client_request_ids=tuple(progress.client_request_ids),
-            )
-            until = (progress.sent_at or 0.0) + self._client.endpoint.timeout_read
-            found = self._find(rest[:MAX_ITEMS_PER_CALL], last_id, self._lost, wait=until - time.time())
-            self._lost = None
-            self._keep(found)
-        self._add_all(rest[len(self._stored) :], after=self._stored[-1].id if self._stored else last_id)
+        if not rest:
+            self._newest_id()  # raises where the conversation is gone, and the items with it
+            return
+        if not progress.client_request_ids:
+            self._begin(rest)  # others may have added something since
+            return
+        found = self._find_earlier(rest[:MAX_ITEMS_PER_CALL], progress)
+        self._keep(found)
+        self._add_all(rest[len(found) :], after=found[-1].id if found else progress.after)
+
+    def _find_earlier(self, batch: Sequence[Mapping[str, Any]], progress: AddProgress) -> list[Item]:
+        """Return what is stored of a request of an earlier process, of which no answer was noted."""
+        lost = AmbiguousOutcomeError(
+            "add items: an earlier process ended before it could note an answer",
+            client_request_ids=tuple(progress.client_request_ids),
+        )
+        if not progress.knows_after:
+            lost.message += ", and had not read what was in the conversation, so it cannot be told what was stored"
+            lost.transient = False
+            raise lost
+        self._lost = lost
+        patience = self._client.endpoint.timeout_connect + self._client.endpoint.timeout_read
+        left = (progress.sent_at or 0.0) + patience - time.time()
+        # Bounded, as the clock that noted it may be ahead of this one.
+        found = self._find(batch, progress.after, lost, wait=min(left, patience))
+        self._lost = None
+        return found
 
     def _add_all(self, items: Sequence[Mapping[str, Any]], *, after: str | None) -> None:
         """Add any number of items behind the one with the id ``after``."""

@@ -50,7 +50,11 @@ class ItemsTask:
         if self._ledger is None:
             return self._add_in_one_try()
         if self._ledger.put_aside is not None:
-            self._put_aside(self._ledger.put_aside, because=self._ledger.put_aside_because)
+            self._put_aside(
+                self._ledger.put_aside,
+                because=self._ledger.put_aside_because,
+                was_cleared=self._ledger.was_cleared,
+            )
         progress = LedgerProgress(self._ledger, self._conversation_id)
         if progress.is_begun:
             self._check_that_it_can_go_on(progress)
@@ -94,12 +98,7 @@ class ItemsTask:
 
     def _check_that_it_can_go_on(self, progress: LedgerProgress) -> None:
         if progress.client_request_ids and self._on_ambiguous == "fail":
-            ids = ", ".join(progress.client_request_ids)
-            raise AirflowFailException(
-                f"add items: an earlier try of this task ended before it could note an answer (x-client-request-id "
-                f"{ids}). {len(progress.item_ids)} items were stored before. The task is not retried, as on_ambiguous "
-                "is 'fail'."
-            )
+            raise _unanswered(progress.client_request_ids, progress.item_ids)
         self._log.info(
             "An earlier try of this task stored %d of %d items in conversation %s; going on there",
             len(progress.item_ids),
@@ -107,9 +106,15 @@ class ItemsTask:
             self._conversation_id,
         )
 
-    def _put_aside(self, record: Record, *, because: str) -> None:
-        """Say what a record that does not count any more leaves behind."""
+    def _put_aside(self, record: Record, *, because: str, was_cleared: bool) -> None:
+        """
+        Say what a record that does not count any more leaves behind.
+
+        :raises AirflowFailException: that may be items, the author ruled out adding any twice, and no user cleared it.
+        """
         ids = record.created.get("item_ids") or []
+        if record.client_request_ids and self._on_ambiguous == "fail" and not was_cleared:
+            raise _unanswered(record.client_request_ids, ids)
         if ids:
             self._log.warning(
                 "Adding all items anew, as %s: %d items of before stay, the last of them %s", because, len(ids), ids[-1]
@@ -131,6 +136,7 @@ class LedgerProgress:
         self._conversation_id = conversation_id
         earlier = ledger.earlier
         self.is_begun = earlier is not None
+        self.knows_after = bool(earlier and earlier.created.get("knows_after"))
         self.after: str | None = earlier.created.get("after") if earlier else None
         self.item_ids: list[str] = list(earlier.created.get("item_ids", ())) if earlier else []
         self.client_request_ids: tuple[str, ...] = earlier.client_request_ids if earlier else ()
@@ -144,16 +150,27 @@ class LedgerProgress:
         """Note that an attempt was certainly not applied."""
         self._ledger.refused(client_request_id)
 
-    def begin_after(self, item_id: str | None) -> None:
-        """Note the item that is last in the conversation, together with the first attempt."""
-        self._ledger.note(after=item_id, item_ids=[])
+    def begin_after(self, item_id: str | None, *, is_known: bool) -> None:
+        """Note the item that is last in the conversation, together with the next attempt."""
+        self._ledger.note(after=item_id, knows_after=is_known)
 
     def store(self, item_ids: Sequence[str]) -> None:
         """Note items that are stored."""
         self.item_ids += item_ids
         self._ledger.keep(
-            f"{len(self.item_ids)} items in conversation {self._conversation_id}", item_ids=list(self.item_ids)
+            f"{len(self.item_ids)} items in conversation {self._conversation_id}",
+            item_ids=list(self.item_ids),
+            after=self.item_ids[-1],
+            knows_after=True,
         )
+
+
+def _unanswered(client_request_ids: Sequence[str], item_ids: Sequence[str]) -> AirflowFailException:
+    ids = ", ".join(client_request_ids)
+    return AirflowFailException(
+        f"add items: an earlier try of this task ended before it could note an answer (x-client-request-id {ids}). "
+        f"{len(item_ids)} items were stored before. The task is not retried, as on_ambiguous is 'fail'."
+    )
 
 
 def _not_retried(what: str) -> AirflowFailException:

@@ -199,8 +199,9 @@ class ResponseAsker:
             return
         try:
             self._ledger.keep(f"response {response.id}", **{_RESPONSE_ID: response.id})
-        except TaskSupersededError:
-            if not response.is_terminal:
+        except TaskSupersededError as superseded:
+            # Where the note may have arrived all the same, the try that took over may wait for it.
+            if superseded.applied is False and not response.is_terminal:
                 self.cancel(response)
             with suppress(Exception):  # the log may have gone with the supervisor
                 self._log.warning(

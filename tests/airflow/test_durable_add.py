@@ -44,7 +44,13 @@ def attempt(context, store, conversation_id):
 
     def run(*texts, **arguments):
         context["task_state_store"] = store
-        arguments = {"request_retry": ONCE, "timeout_read": 0.3, "items": said(*texts), **arguments}
+        arguments = {
+            "request_retry": ONCE,
+            "timeout_connect": 0.3,
+            "timeout_read": 0.3,
+            "items": said(*texts),
+            **arguments,
+        }
         return YandexAddConversationItemsOperator(task_id="add", conversation_id=conversation_id, **arguments).execute(
             context
         )
@@ -67,13 +73,22 @@ def test_a_retry_of_a_task_that_had_added_everything_adds_nothing(attempt, emula
     assert texts(emulator) == LONG
 
 
+@pytest.mark.parametrize("on_ambiguous", ["reconcile", "fail"])
+def test_items_of_a_conversation_that_is_gone_are_not_returned(attempt, conversation_id, on_ambiguous):
+    attempt("a", on_ambiguous=on_ambiguous)
+    YandexAIStudioHook().delete_conversation(conversation_id)
+    with pytest.raises(errors.NotFoundError):
+        attempt("a", on_ambiguous=on_ambiguous)
+
+
 @pytest.mark.parametrize("skip", [0, 1, 2])
 @pytest.mark.parametrize(
     "fault", [{"status": 429, "headers": {"Retry-After": "3600"}}, {"drop": "reset", "applied": True}, {"status": 503}]
 )
 def test_a_retry_goes_on_where_the_try_before_failed(attempt, emulator, fault, skip):
     emulator.fail(ADD, skip=skip, **fault)
-    emulator.fail(LIST, skip=1, status=503)  # the look for what was stored fails as well
+    if fault.get("status") != 429:
+        emulator.fail(LIST, skip=1, status=503)  # the look for what was stored fails as well
     with pytest.raises(errors.YandexAIStudioError):
         attempt(*LONG)
     ids = attempt(*LONG)
@@ -100,6 +115,29 @@ def test_a_retry_waits_for_a_server_that_may_still_be_at_work(attempt, emulator)
     assert ids == [one for one, _ in stored(emulator)]
 
 
+def test_a_retry_waits_as_well_for_a_request_that_was_long_in_connecting(attempt, emulator):
+    """It was noted when it began to connect, and may have been sent only at the end of the time for that."""
+    emulator.fail(ADD, work=1.6)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt("a", timeout_read=0.3)
+    attempt("a", timeout_connect=3, timeout_read=0.3)
+    time.sleep(1.5)
+    assert texts(emulator) == ["a"]
+
+
+@pytest.mark.parametrize("ahead", [90, -90])
+def test_a_retry_does_not_wait_by_the_clock_of_another_worker(attempt, store, emulator, ahead):
+    emulator.fail(ADD, status=503)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt("a")
+    record = store.kept()[KEY]
+    store.set(KEY, {**record, "sent_at": record["sent_at"] + ahead}, retention=None)
+    began = time.monotonic()
+    attempt("a", timeout_connect=0.3, timeout_read=0.3)
+    assert time.monotonic() - began < 45
+    assert texts(emulator) == ["a"]
+
+
 def test_equal_items_from_before_are_not_taken_for_those_of_the_task(attempt, emulator):
     emulator.fail(ADD, status=503)
     with pytest.raises(errors.AmbiguousOutcomeError):
@@ -116,6 +154,39 @@ def test_items_of_others_behind_a_lost_answer_fail_the_task_for_good(attempt, em
     with pytest.raises(AirflowFailException, match="1 items appeared in the conversation"):
         attempt("a")
     assert texts(emulator) == ["of somebody else"]
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+@pytest.mark.parametrize("text", ["an equal one", "of somebody else"])
+def test_what_others_added_between_the_tries_is_not_taken_for_an_item_of_the_task(
+    attempt, store, emulator, conversation_id, skip, text
+):
+    """The try before had ended well; the one after next does not know more than what was noted."""
+    ours = [*LONG[: 20 * skip], "an equal one", "another"]
+    emulator.fail(ADD, skip=skip, status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(errors.RateLimitError):
+        attempt(*ours)
+    YandexAIStudioHook().add_items(conversation_id, said(text))
+    emulator.fail(ADD, drop="reset", applied=True, keep=1)
+    emulator.fail(LIST, skip=1, status=503)
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        attempt(*ours)
+    ids = attempt(*ours)
+    assert texts(emulator) == [*LONG[: 20 * skip], text, "an equal one", "another"]
+    assert ids == [one for place, (one, _) in enumerate(stored(emulator)) if place != 20 * skip]
+
+
+def test_a_try_that_had_not_read_the_conversation_cannot_be_reconciled(attempt, emulator):
+    """It was to fail where an answer is lost, and the tries around it were not."""
+    emulator.fail(ADD, status=429, headers={"Retry-After": "3600"})
+    with pytest.raises(errors.RateLimitError):
+        attempt("before")
+    emulator.fail(ADD, drop="reset")
+    with pytest.raises(AirflowFailException):
+        attempt("before", on_ambiguous="fail")
+    with pytest.raises(AirflowFailException, match="had not read what was in the conversation"):
+        attempt("before")
+    assert texts(emulator) == []
 
 
 def test_a_conversation_that_cannot_be_read_now_may_be_read_by_the_next_try(attempt, emulator):
@@ -169,6 +240,21 @@ def test_other_items_are_not_taken_for_those_of_before(attempt, emulator, logged
     text = logged()
     assert "as the task's input was another then: 1 items of before stay" in text
     assert "a request of before, of which no answer was noted, may have stored some" in text
+
+
+def test_a_lost_request_for_other_items_is_as_final_as_one_for_these(attempt, store, emulator, context, logged):
+    emulator.fail(ADD, skip=1, drop="reset", applied=True)
+    with pytest.raises(AirflowFailException):
+        attempt(*LONG, on_ambiguous="fail")
+    (lost,) = store.kept()[KEY]["client_request_ids"]
+    before = texts(emulator)
+    with pytest.raises(AirflowFailException, match=f"{lost}.*20 items were stored before.*as on_ambiguous is 'fail'"):
+        attempt("other", on_ambiguous="fail")
+    assert texts(emulator) == before
+    context["ti"].max_tries = 3  # but a user may clear the task
+    attempt("other", on_ambiguous="fail")
+    assert texts(emulator) == [*before, "other"]
+    assert f"may have stored some (x-client-request-id {lost})" in logged()
 
 
 def test_a_time_limit_leaves_the_rest_to_the_retries_of_the_task(attempt, emulator, cut_off):

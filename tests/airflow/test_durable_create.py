@@ -37,6 +37,14 @@ def attempt(context, store):
     return run
 
 
+@pytest.fixture
+def orphaned(store, monkeypatch):
+    """The supervisor of the try is killed after the request was sent: what is created cannot be handed over to it."""
+    parent = os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: 1 if store.calls.count("set") > 1 else parent)
+    store.faults = {("set", 2): BrokenPipeError()}
+
+
 def request_ids(emulator):
     return [one.headers["x-client-request-id"] for one in emulator.requests if one.operation == CREATE]
 
@@ -228,6 +236,15 @@ def test_a_store_that_fails_for_a_moment_is_asked_again(attempt, store, emulator
     assert len(emulator.requests) == 1
 
 
+def test_an_attempt_that_was_not_sent_for_want_of_proof_is_no_riddle_to_the_next_try(attempt, store, emulator):
+    store.faults = {("get", n): RuntimeError("no database") for n in range(2, 5)}
+    with pytest.raises(errors.TaskStateStoreError, match="could not be read"):
+        attempt(on_ambiguous="fail")
+    assert emulator.requests == []
+    assert store.kept()[KEY]["client_request_ids"] == []
+    assert attempt(on_ambiguous="fail") == emulator.conversations[0]["id"]
+
+
 def test_nothing_is_sent_where_the_store_forgets(attempt, store, emulator):
     store.kept = dict
     with pytest.raises(errors.TaskStateStoreError, match="does not return what was written to it"):
@@ -259,8 +276,22 @@ def test_a_try_that_was_superseded_sends_nothing(attempt, store, emulator, statu
     assert emulator.requests == []
 
 
-def test_a_try_that_was_superseded_takes_back_what_it_created(attempt, store, emulator, logged):
-    store.faults = {("set", 2): SupervisorError(404)}
+@pytest.mark.parametrize("on_ambiguous", ["recreate", "fail"])
+def test_a_try_without_a_supervisor_sends_nothing_and_names_no_attempt(
+    attempt, store, emulator, monkeypatch, logged, on_ambiguous
+):
+    """Whether its note was kept is not known, but nothing was sent that could be lost."""
+    parent = os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: 1 if store.calls.count("set") else parent)
+    store.faults = {("set", 1): EOFError()}
+    with pytest.raises(errors.TaskSupersededError, match="create conversation: the supervisor of this task has died"):
+        attempt(on_ambiguous=on_ambiguous)
+    assert emulator.requests == []
+    assert "may have left" not in logged()
+
+
+@pytest.mark.usefixtures("orphaned")
+def test_a_try_without_a_supervisor_takes_back_what_it_created(attempt, emulator, logged):
     with pytest.raises(errors.TaskSupersededError):
         attempt()
     assert emulator.conversations == []
@@ -268,9 +299,9 @@ def test_a_try_that_was_superseded_takes_back_what_it_created(attempt, store, em
     assert f"Conversation {taken_back['id']} (airflow_dag_id=sales" in logged()
 
 
-def test_a_try_that_was_superseded_names_what_it_cannot_take_back(attempt, store, emulator, logged):
+@pytest.mark.usefixtures("orphaned")
+def test_a_try_without_a_supervisor_names_what_it_cannot_take_back(attempt, emulator, logged):
     emulator.fail("deleteConversation", status=501)
-    store.faults = {("set", 2): SupervisorError(404)}
     with pytest.raises(errors.TaskSupersededError):
         attempt()
     (left,) = emulator.conversations
@@ -279,13 +310,35 @@ def test_a_try_that_was_superseded_names_what_it_cannot_take_back(attempt, store
     assert "it could not be deleted (delete conversation: HTTP 501" in text
 
 
-def test_a_try_that_was_superseded_leaves_items_within_reach(attempt, store, emulator, logged):
+@pytest.mark.usefixtures("orphaned")
+def test_a_try_without_a_supervisor_leaves_items_within_reach(attempt, emulator, logged):
     """The vendor keeps the items of a deleted conversation, where nobody can reach them."""
-    store.faults = {("set", 2): SupervisorError(404)}
     with pytest.raises(errors.TaskSupersededError):
         attempt(items=[{"role": "user", "content": "Hello"}])
     (left,) = emulator.conversations
     assert f"Conversation {left['id']} (airflow_dag_id=sales" in logged()
+
+
+@pytest.mark.parametrize("status", [404, 409, 410])
+def test_a_try_that_was_superseded_leaves_the_one_that_took_over_what_it_may_use(
+    attempt, store, emulator, logged, status
+):
+    """The answer to its note was lost, the next try took over and found it, and Airflow sent the note again."""
+    write = store.set
+
+    def write_and_refuse(*args, **kwargs):
+        write(*args, **kwargs)
+        if store.calls.count("set") == 2:
+            raise SupervisorError(status)
+
+    store.set = write_and_refuse
+    with pytest.raises(errors.TaskSupersededError, match="another try of this task has taken over"):
+        attempt()
+    (left,) = emulator.conversations
+    text = logged()
+    assert f"Conversation {left['id']} (airflow_dag_id=sales" in text
+    assert "it stays, as the try that took over may use it" in text
+    assert attempt() == left["id"]
 
 
 @pytest.mark.parametrize(
@@ -305,8 +358,8 @@ def test_a_try_without_a_supervisor_takes_back_only_what_was_certainly_not_noted
     assert len(emulator.conversations) == (0 if taken_back else 1)
 
 
-def test_a_try_whose_log_is_gone_still_takes_back_what_it_created(attempt, store, emulator, monkeypatch):
-    store.faults = {("set", 2): SupervisorError(404)}
+@pytest.mark.usefixtures("orphaned")
+def test_a_try_whose_log_is_gone_still_takes_back_what_it_created(attempt, emulator, monkeypatch):
     from airflow_provider_yandex_conv.operators import creating
 
     class Gone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -171,12 +172,19 @@ def test_a_user_who_clears_the_task_is_told_what_it_cost_before(attempt, emulato
     assert f"as the task was cleared: there is response {emulator.responses[0]['id']} of before" in logged()
 
 
-def test_a_try_that_has_been_superseded_cancels_what_it_asked_for(attempt, store, emulator):
+@pytest.mark.parametrize(("error", "cancelled"), [(BrokenPipeError(), True), (SupervisorError(409), False)])
+def test_a_try_that_has_been_superseded_cancels_only_what_was_certainly_not_noted(
+    attempt, store, emulator, monkeypatch, error, cancelled
+):
+    """A note that Airflow refused may have been kept before, and then the next try waits for the response."""
+    parent = os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: 1 if store.calls.count("set") > 1 else parent)
     emulator.answer("Never", hold=True)
-    store.faults = {("set", 2): SupervisorError(409)}
+    store.faults = {("set", 2): error}
     with pytest.raises(errors.TaskSupersededError):
         attempt(background=True)
-    assert [one["status"] for one in emulator.responses] == ["cancelled"]
+    (response,) = emulator.responses
+    assert (response["status"] == "cancelled") is cancelled
 
 
 def test_a_task_that_is_told_to_stop_cancels_its_response(conversation, context, store, emulator, logged):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -19,7 +20,7 @@ from airflow_provider_yandex_conv.operators.items import (
     YandexAddConversationItemsOperator,
     YandexDeleteConversationItemOperator,
 )
-from state_store import FakeStore
+from state_store import FakeStore, SupervisorError
 
 CREATE = "createConversation"
 
@@ -133,13 +134,24 @@ def test_a_delete_that_was_done_before_the_signal_is_no_failure_of_the_retry(emu
         assert build().execute(context) is False
 
 
-def test_what_was_created_by_a_superseded_try_is_taken_back_after_the_signal(emulator, context, told_to_stop):
-    """Airflow finds out that a try was superseded by its heartbeat, and tells the task to stop."""
-    from state_store import SupervisorError
-
-    context["task_state_store"].faults = {("set", 2): SupervisorError(404)}
+def test_what_was_created_is_taken_back_after_the_signal_where_no_supervisor_is_left(
+    emulator, context, told_to_stop, monkeypatch
+):
+    store, parent = context["task_state_store"], os.getppid()
+    monkeypatch.setattr(os, "getppid", lambda: 1 if store.calls.count("set") > 1 else parent)
+    store.faults = {("set", 2): BrokenPipeError()}
     emulator.fail(CREATE, delay=1)
     with pytest.raises(errors.TaskSupersededError):
         told_to_stop(create(), context)
     assert emulator.conversations == []
     assert len(emulator.deleted_conversations) == 1
+
+
+def test_what_was_created_by_a_superseded_try_is_named_after_the_signal(emulator, context, told_to_stop, logged):
+    """Airflow finds out that a try was superseded by its heartbeat, and tells the task to stop."""
+    context["task_state_store"].faults = {("set", 2): SupervisorError(404)}
+    emulator.fail(CREATE, delay=1)
+    with pytest.raises(errors.TaskSupersededError):
+        told_to_stop(create(), context)
+    (left,) = emulator.conversations
+    assert f"Conversation {left['id']} (airflow_dag_id=" in logged()

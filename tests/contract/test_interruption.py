@@ -8,12 +8,14 @@ import time
 from contextlib import contextmanager
 
 import pytest
+import requests
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.auth.metadata import Metadata
 from airflow_provider_yandex_conv.polling import Polling, PollSchedule
+from airflow_provider_yandex_conv.transport import Transport
 
 #: When Airflow kills a task that was told to stop, in seconds.
 KILL = 5
@@ -85,9 +87,25 @@ def test_a_request_over_tls_is_cut_off(tls_server, make_client):
 
 def test_a_connection_that_is_not_accepted_is_not_waited_for(make_client, full_port):
     client = make_client(base_url=f"http://127.0.0.1:{full_port}/v1", **PATIENT)
-    with interrupted(client), pytest.raises(errors.APIConnectionError) as raised:
+    with (
+        interrupted(client),
+        pytest.raises(errors.InterruptedCallError, match="create conversation: told to stop before"),
+    ):
         client.send(conversations.create())
-    assert raised.value.applied is False
+
+
+@pytest.mark.parametrize("calls_before", [0, 1], ids=["new connection", "kept connection"])
+def test_a_request_that_is_made_ready_is_not_sent_and_nobody_is_told_to_mend_anything(
+    emulator, client, monkeypatch, calls_before
+):
+    for _ in range(calls_before):
+        client.send(conversations.create())
+    prepare = requests.Session.prepare_request
+    monkeypatch.setattr(requests.Session, "prepare_request", lambda *args: client.pause(2) or prepare(*args))
+    with interrupted(client), pytest.raises(errors.InterruptedCallError) as raised:
+        client.send(conversations.create())
+    assert not raised.value.final
+    assert len(emulator.requests) == calls_before
 
 
 def test_a_request_for_a_token_is_cut_off(emulator, make_client):
@@ -96,6 +114,66 @@ def test_a_request_for_a_token_is_cut_off(emulator, make_client):
     with interrupted(client), pytest.raises(errors.CredentialRefreshError):
         client.send(conversations.create())
     assert emulator.conversations == []
+
+
+def test_a_token_that_comes_after_the_signal_is_not_used(emulator, make_client):
+    emulator.fail("getMetadataToken", delay=1)
+    client = make_client(Metadata(emulator.metadata_address), **PATIENT)
+    with interrupted(client), pytest.raises(errors.InterruptedCallError, match="told to stop before attempt 1 was"):
+        client.send(conversations.create())
+    assert [request.operation for request in emulator.requests] == ["getMetadataToken"]
+
+
+def test_an_attempt_that_was_noted_when_the_signal_came_is_not_sent(emulator, client):
+    class Journal:
+        def __init__(self):
+            self.begun, self.refused_ids = [], []
+
+        def begin(self, client_request_id):
+            self.begun.append(client_request_id)
+            client.pause(2)
+
+        def refused(self, client_request_id):
+            self.refused_ids.append(client_request_id)
+
+    journal = Journal()
+    with interrupted(client), pytest.raises(errors.InterruptedCallError):
+        client.send(conversations.create(), journal=journal)
+    assert emulator.requests == []
+    assert journal.refused_ids == journal.begun != []
+
+
+def test_a_request_that_begins_after_the_signal_is_cut_off(emulator, client, monkeypatch):
+    """It had passed the last check before."""
+    emulator.fail("createConversation", delay=25)
+    exchange = Transport.exchange
+
+    def late(*args, **kwargs):
+        client.interrupt()
+        return exchange(*args, **kwargs)
+
+    monkeypatch.setattr(Transport, "exchange", late)
+    began = time.monotonic()
+    with pytest.raises(errors.AmbiguousOutcomeError):
+        client.send(conversations.create())
+    assert time.monotonic() - began < KILL
+    assert len(emulator.requests) == 1
+
+
+def test_a_request_for_a_token_by_a_transport_that_came_after_the_signal_is_cut_off(emulator, make_client, monkeypatch):
+    emulator.fail("getMetadataToken", delay=25)
+    client = make_client(Metadata(emulator.metadata_address), **PATIENT)
+    make = Transport.__init__
+
+    def late(*args, **kwargs):
+        client.interrupt()
+        make(*args, **kwargs)
+
+    monkeypatch.setattr(Transport, "__init__", late)
+    began = time.monotonic()
+    with pytest.raises(errors.CredentialRefreshError):
+        client.send(conversations.create())
+    assert time.monotonic() - began < KILL
 
 
 def test_requests_of_all_threads_are_cut_off(emulator, client):
@@ -136,3 +214,13 @@ def test_a_last_request_can_be_sent_afterwards(emulator, client):
     assert emulator.conversations == []
     with pytest.raises(errors.InterruptedCallError):
         client.send(conversations.get(created.id))
+
+
+def test_a_last_request_is_not_cut_off_for_the_one_before(emulator, client):
+    """Both go over one connection, and the time that the first had left ends during the second."""
+    emulator.fail("createConversation", delay=1.7)
+    emulator.fail("deleteConversation", delay=1.5)
+    with interrupted(client, after=0.1):
+        created = client.send(conversations.create())
+        client.uninterrupted().send(conversations.delete(created.id))
+    assert emulator.conversations == []

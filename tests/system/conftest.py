@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 
 import pytest
@@ -11,6 +12,8 @@ from installation import Installation
 #: How often each kill is tried.
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 _measured = {}
+# A test run that is told to end ends what it has started.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -44,12 +44,13 @@ class Installation:
             ("api-server", "--workers", "1"),
             ("scheduler", "--skip-serve-logs"),
             ("dag-processor",),
+            ("triggerer", "--skip-serve-logs"),
         ):
             self.start_component(name, name, *arguments)
         wait_until(self._is_up, "the API server answers", meanwhile=self.processes.check)
         token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
-        wait_until(lambda: len(self.get("dags")["dags"]) == 5, "the DAGs are known", meanwhile=self.processes.check)
+        wait_until(lambda: len(self.get("dags")["dags"]) == 7, "the DAGs are known", meanwhile=self.processes.check)
 
     def start_component(self, name, *arguments):
         """Start a process of Airflow's command line."""
@@ -172,3 +173,11 @@ class Run:
         """Return all that its tasks have logged."""
         folder = self._installation.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return "\n".join(path.read_text() for path in sorted(folder.rglob("*.log")))
+
+
+def held_process(emulator):
+    """Wait until a request is held, and return the ids of the process that sent it and of its supervisor."""
+    wait_until(lambda: emulator.held, "a request is held")
+    signs = [one.path.rpartition("/")[2] for one in emulator.requests if "/started." in one.path]
+    _, _, task, supervisor = signs[-1].split(".")
+    return int(task), int(supervisor)

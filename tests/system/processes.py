@@ -33,8 +33,8 @@ class Processes:
     def run_to_end(self, name, *command, env=None):
         """Start a process and wait for its success."""
         self.start(name, *command, env=env)
-        process = self._running.pop(name)
-        assert process.wait(180) == 0, self.log(name)[-3000:]
+        assert self._running[name].wait(180) == 0, self.log(name)[-3000:]
+        del self._running[name]
 
     def runs(self, name):
         return name in self._running

@@ -65,13 +65,24 @@ def test_fifty_tasks_make_fifty_conversations_while_a_worker_dies(cluster, emula
 
     returned = {task["map_index"]: run.xcom("create", map_index=task["map_index"]) for task in run.tasks()}
     assert sorted(returned) == list(range(TASKS))
-    existing = {one["id"]: one["metadata"] for one in emulator.conversations}
+    made = made_by(emulator)
     for map_index, conversation_id in returned.items():
-        assert existing.pop(conversation_id)["n"] == str(map_index)
-    text = run.log()
+        assert made.pop(conversation_id)["metadata"]["n"] == str(map_index)
+    warnings = [line for line in run.log().splitlines() if "may have left a conversation behind" in line]
+    for orphan in made.values():
+        assert any(orphan["attempt"] in line for line in warnings), orphan
+    report("conversations that a killed worker left behind, each named", len(made))
+
+
+def made_by(emulator):
+    """Return each conversation by its id, with its metadata and the attempt that made it."""
     asked = [one for one in emulator.requests if one.operation == "createConversation"]
-    for metadata in existing.values():  # what nobody got: a warning names an attempt of that task
-        attempts = [one.headers["x-client-request-id"] for one in asked if one.body["metadata"] == metadata]
-        warnings = [line for line in text.splitlines() if "may have left a conversation behind" in line]
-        assert any(attempt in line for attempt in attempts for line in warnings), metadata
-    report("conversations that a killed worker left behind, each named", len(existing))
+    attempts = {}
+    for request in asked:
+        attempts.setdefault(request.body["metadata"]["n"], []).append(request.headers["x-client-request-id"])
+    assert len(asked) == len(emulator.conversations)
+    # What has the same metadata is of the same task, whose tries came one after another.
+    return {
+        one["id"]: {"metadata": one["metadata"], "attempt": attempts[one["metadata"]["n"]].pop(0)}
+        for one in emulator.conversations
+    }

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
+from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
 
 
 def tell(point, context):
@@ -34,7 +35,7 @@ class TellingStore:
             tell("before-intent", self._context)
         self._has_written = True
         self._store.set(key, value, retention=retention)
-        if value["created"]:
+        if set(value["created"]) - {"after"}:
             tell("after-id", self._context)
 
 
@@ -49,6 +50,10 @@ class TellingMixin:
 
 
 class TellingCreate(TellingMixin, YandexCreateConversationOperator):
+    pass
+
+
+class TellingAsk(TellingMixin, YandexCreateResponseOperator):
     pass
 
 
@@ -80,6 +85,17 @@ with DAG("adding", schedule=None, **common):
         items=[{"role": "user", "content": str(number)} for number in range(50)],
         timeout_read=5,
     )
+
+for how in ("asking", "asking_deferred"):
+    with DAG(how, schedule=None, **common):
+        create = YandexCreateConversationOperator(task_id="create")
+        ask = TellingAsk(
+            task_id="ask",
+            conversation_id=create.output,
+            input="The answer?",
+            model="gpt://b1g/yandexgpt",
+            deferrable=how == "asking_deferred",
+        )
 
 with DAG("creating_mapped", schedule=None, **common):
     YandexCreateConversationOperator.partial(task_id="create").expand(metadata=[{"n": str(n)} for n in range(50)])
