@@ -40,10 +40,16 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses")],
             }
         ],
+        "sensors": [
+            {
+                "integration-name": connection.HOOK_NAME,
+                "python-modules": [f"{package}.sensors.{noun}" for noun in ("items", "responses")],
+            }
+        ],
         "triggers": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.triggers.responses"],
+                "python-modules": [f"{package}.triggers.{noun}" for noun in ("items", "responses")],
             }
         ],
         "connection-types": [

@@ -23,6 +23,15 @@ except ImportError:
         from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]  # Airflow 2
 
 try:
+    from airflow.providers.common.compat.sdk import AirflowException, AirflowSensorTimeout, AirflowSkipException
+except ImportError:  # as above
+    from airflow.exceptions import (  # type: ignore[no-redef,attr-defined]
+        AirflowException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+
+try:
     from airflow.providers.common.compat.sdk import conf
 except ImportError:
     from airflow.configuration import conf
@@ -40,6 +49,17 @@ def never_expire() -> Any:
     except ImportError:
         return None
     return NEVER_EXPIRE
+
+
+def event_trigger() -> type:
+    """Return Airflow's base of the triggers that asset watchers take, or below Airflow 3 that of all triggers."""
+    try:  # when it is needed, as a DAG file needs no trigger
+        from airflow.triggers.base import BaseEventTrigger
+    except ImportError:
+        from airflow.triggers.base import BaseTrigger
+
+        return BaseTrigger
+    return BaseEventTrigger
 
 
 def retry_policy(name: str) -> tuple[type, type]:
@@ -61,10 +81,14 @@ def retry_policy(name: str) -> tuple[type, type]:
 
 
 __all__ = [
+    "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
     "TaskDeferred",
     "conf",
+    "event_trigger",
     "mask_secret",
     "never_expire",
     "retry_policy",

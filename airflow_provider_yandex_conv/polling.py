@@ -26,8 +26,6 @@ from airflow_provider_yandex_conv.sending import Log, summary
 
 #: By what the wait before each look is longer than the one before.
 _GROWTH = 1.5
-#: The longest wait between two looks in seconds, unless the first is longer.
-_MAX_INTERVAL = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +34,27 @@ class PollSchedule:
     When to look.
 
     The first look is at once. The wait before look *n + 1* is drawn evenly between the half and the whole of
-    ``interval * 1.5 ** (n - 1)``, which grows to 15 s, so that many who wait do not look all at the same time.
+    ``interval * 1.5 ** (n - 1)``, which grows to ``max_interval``, so that many who wait do not look all at the same
+    time.
 
-    :param interval: the longest wait before the second look, in seconds; also before all others where it is above 15.
+    :param interval: the longest wait before the second look, in seconds; also before all others where it is above
+        ``max_interval``.
     :param deadline: Unix seconds, as a wait may go on in another process; None to wait for ever. The last look is at
         the deadline, and there is one even if that has passed.
     :param failures: how many looks in a row may fail.
+    :param max_interval: the longest wait before any other look, in seconds.
     :raises ConfigurationError: a number is out of its range.
     """
 
     interval: float = 1.0
     deadline: float | None = None
     failures: int = 5
+    max_interval: float = 15.0
 
     def __post_init__(self) -> None:
-        if not _is_number(self.interval) or self.interval <= 0:
-            raise ConfigurationError(f"the poll interval must be a number greater than 0, got {self.interval!r}")
+        for interval in (self.interval, self.max_interval):
+            if not _is_number(interval) or interval <= 0:
+                raise ConfigurationError(f"the poll interval must be a number greater than 0, got {interval!r}")
         if self.deadline is not None and not _is_number(self.deadline):
             raise ConfigurationError(f"the deadline must be Unix seconds or None, got {self.deadline!r}")
         if isinstance(self.failures, bool) or not isinstance(self.failures, int) or self.failures < 0:
@@ -65,7 +68,7 @@ class PollSchedule:
         :param draw: a number between 0 and 1, drawn evenly by the caller.
         """
         # The exponent is bounded as a float would overflow in a wait of weeks.
-        longest = min(max(_MAX_INTERVAL, self.interval), self.interval * _GROWTH ** min(looks - 1, 64))
+        longest = min(max(self.max_interval, self.interval), self.interval * _GROWTH ** min(looks - 1, 64))
         return longest * (1 + draw) / 2
 
     def time_left(self, now: float) -> float:

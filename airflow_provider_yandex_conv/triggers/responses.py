@@ -18,12 +18,14 @@ class YandexResponseTrigger(BaseTrigger):
     """
     Fires once, when a response has come to its end, whichever that is.
 
-    Event: ``{"response_id": str, "status": str | None, "error": str | None}``. ``status`` is that of the response as it
-    was read last; ``error`` says why it is waited for no longer, where it has not come to its end.
+    Event: ``{"response_id": str, "status": str | None, "error": str | None, "timed_out": bool}``. ``status`` is that of
+    the response as it was read last; ``error`` says why it is waited for no longer, where it has not come to its end,
+    and ``timed_out`` whether that is the deadline.
 
     :param response_id: which one.
     :param deadline: Unix seconds, when it is waited for no longer.
-    :param poll_interval: the longest wait before the second look, in seconds; the waits grow to 15 s.
+    :param poll_interval: the longest wait before the second look, in seconds.
+    :param max_poll_interval: to what the waits before the other looks grow, in seconds.
     :param cancel_on_kill: whether to cancel the response where a user ends the deferred task (Airflow 3.3 and later).
     :param yandex_ai_studio_conn_id: id of the Airflow connection.
     """
@@ -34,6 +36,7 @@ class YandexResponseTrigger(BaseTrigger):
         response_id: str,
         deadline: float,
         poll_interval: float = 1.0,
+        max_poll_interval: float = 15.0,
         cancel_on_kill: bool = True,
         yandex_ai_studio_conn_id: str = "yandex_ai_studio_default",
     ) -> None:
@@ -41,6 +44,7 @@ class YandexResponseTrigger(BaseTrigger):
         self.response_id = response_id
         self.deadline = deadline
         self.poll_interval = poll_interval
+        self.max_poll_interval = max_poll_interval
         self.cancel_on_kill = cancel_on_kill
         self.yandex_ai_studio_conn_id = yandex_ai_studio_conn_id
 
@@ -52,6 +56,7 @@ class YandexResponseTrigger(BaseTrigger):
                 "response_id": self.response_id,
                 "deadline": self.deadline,
                 "poll_interval": self.poll_interval,
+                "max_poll_interval": self.max_poll_interval,
                 "cancel_on_kill": self.cancel_on_kill,
                 "yandex_ai_studio_conn_id": self.yandex_ai_studio_conn_id,
             },
@@ -61,14 +66,16 @@ class YandexResponseTrigger(BaseTrigger):
         """Look until the response has come to its end, the deadline has passed, or looking is of no use."""
         status: str | None = None
         error: str | None = None
+        timed_out = False
         try:
             status = (await self._wait()).status
         except PollTimeoutError as late:
             status = late.found.status if late.found else None
-            error = str(late)
+            error, timed_out = str(late), True
         except YandexAIStudioError as failure:
             error = str(failure)
-        yield TriggerEvent({"response_id": self.response_id, "status": status, "error": error})  # type: ignore[no-untyped-call]
+        event = {"response_id": self.response_id, "status": status, "error": error, "timed_out": timed_out}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Cancel the response, when a user ends the task that waits for it."""
@@ -91,7 +98,7 @@ class YandexResponseTrigger(BaseTrigger):
         call = responses.get(self.response_id)
         polling: Polling[ModelResponse] = Polling(
             f"response {self.response_id}",
-            PollSchedule(interval=self.poll_interval, deadline=self.deadline),
+            PollSchedule(interval=self.poll_interval, max_interval=self.max_poll_interval, deadline=self.deadline),
             lambda response: response.is_terminal,
             log=self.log,
         )

@@ -50,7 +50,7 @@ def test_the_info_names_the_distribution_that_declares_it():
 
 def test_everything_the_info_names_can_be_imported():
     info = get_provider_info()
-    for kind in ("hooks", "operators", "triggers"):
+    for kind in ("hooks", "operators", "sensors", "triggers"):
         for integration in info[kind]:
             for module in integration["python-modules"]:
                 importlib.import_module(module)

@@ -210,6 +210,7 @@ class TestBackground:
         assert arguments == {
             "response_id": response["id"],
             "poll_interval": 0.02,
+            "max_poll_interval": 15.0,
             "cancel_on_kill": True,
             "yandex_ai_studio_conn_id": "yandex_ai_studio_default",
         }

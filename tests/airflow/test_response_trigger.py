@@ -49,13 +49,14 @@ def test_it_fires_once_the_response_has_ended(emulator, response_id):
         emulator.release()
         return (await waiting).payload
 
-    assert asyncio.run(wait()) == {"response_id": response_id, "status": "completed", "error": None}
+    ended = {"response_id": response_id, "status": "completed", "error": None, "timed_out": False}
+    assert asyncio.run(wait()) == ended
     assert {one.operation for one in emulator.requests} == {"createResponse", "getResponse"}
 
 
 def test_the_deadline_ends_it_with_the_status_seen_last(emulator, response_id):
     event = event_of(make(response_id, deadline=time.time() + 0.1))
-    assert event["status"] == "in_progress"
+    assert (event["status"], event["timed_out"]) == ("in_progress", True)
     assert "not over by the deadline" in event["error"]
 
 
@@ -66,7 +67,7 @@ def test_failures_in_a_row_end_it_and_fewer_do_not(emulator, response_id, monkey
     assert event_of(make(response_id))["status"] == "completed"
     emulator.fail("getResponse", status=500, times=6)
     event = event_of(make(response_id))
-    assert event["status"] is None
+    assert (event["status"], event["timed_out"]) == (None, False)
     assert "HTTP 500" in event["error"]
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.operators import conversations, items, responses
+from airflow_provider_yandex_conv.sensors import items as item_sensors
+from airflow_provider_yandex_conv.sensors import responses as response_sensors
 
 try:
     import airflow.sdk as airflow_sdk
@@ -171,15 +173,19 @@ def test_the_connection_table_names_every_field():
     ]
 
 
-def test_the_operator_table_names_every_operator_and_its_templated_arguments():
-    operators = {
+@pytest.mark.parametrize(
+    ("heading", "modules"),
+    [("Operators", (conversations, items, responses)), ("Sensors", (item_sensors, response_sensors))],
+)
+def test_the_tables_name_every_operator_and_sensor_and_its_templated_arguments(heading, modules):
+    kinds = {
         name: kind
-        for module in (conversations, items, responses)
+        for module in modules
         for name, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__
     }
-    rows = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table("Operators")}
-    assert rows == {name: list(kind.template_fields[1:]) for name, kind in operators.items()}
+    rows = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table(heading)}
+    assert rows == {name: list(kind.template_fields[1:]) for name, kind in kinds.items()}
 
 
 def test_every_file_that_is_linked_exists():

@@ -97,6 +97,13 @@ def test_an_interval_beyond_fifteen_seconds_is_kept(wait_for, clock):
     assert clock.waits == [60, 60, 60]
 
 
+def test_the_longest_interval_can_be_chosen(wait_for, clock):
+    wait_for(Server(clock, *["queued"] * 4, "done"), PollSchedule(interval=2, max_interval=3))
+    assert clock.waits == [2, 3, 3, 3]
+    with pytest.raises(errors.ConfigurationError, match="poll interval"):
+        PollSchedule(max_interval=0)
+
+
 def test_the_last_look_is_at_the_deadline(wait_for, clock):
     server = Server(clock, "queued")
     with pytest.raises(errors.PollTimeoutError) as raised:
