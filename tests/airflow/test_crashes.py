@@ -168,7 +168,7 @@ def test_an_add_that_ends_at_any_line_stores_each_item_once(emulator, context, s
     def work_on(conversation_id):
         # Short, as a retry waits so long for a request that may still be at work.
         operator = YandexAddConversationItemsOperator(
-            task_id="add", conversation_id=conversation_id, items=items, timeout_connect=0.2, timeout_read=0.2
+            task_id="add", conversation_id=conversation_id, items=items, timeout_connect=0.1, timeout_read=0.1
         )
         return lambda: operator.execute(context)
 
