@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from airflow_provider_yandex_conv.emulator.knobs import from_json
 
 #: Seconds that a response in the background takes where no script says so.
 BACKGROUND_SECONDS = 0.05
@@ -79,11 +81,7 @@ class Answer:
 
         :raises ValueError: an unknown name, or a value that makes no sense.
         """
-        unknown = set(spec) - {knob.name for knob in fields(cls)}
-        if unknown:
-            known = ", ".join(knob.name for knob in fields(cls))
-            raise ValueError(f"an answer has no {', '.join(sorted(unknown))}; it has {known}")
-        return cls(**spec)
+        return from_json(cls, "an answer", spec)
 
     @property
     def end(self) -> str:

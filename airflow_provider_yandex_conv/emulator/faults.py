@@ -6,10 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_yandex_conv.emulator.errors import SHAPES
+from airflow_provider_yandex_conv.emulator.knobs import from_json
 
 #: The vendor's names of the endpoints, and ours of those that issue tokens.
 OPERATIONS = (
@@ -113,11 +114,7 @@ class Fault:
 
         :raises ValueError: an unknown name, or a value that makes no sense.
         """
-        unknown = set(spec) - {knob.name for knob in fields(cls)}
-        if unknown:
-            known = ", ".join(knob.name for knob in fields(cls))
-            raise ValueError(f"a fault has no {', '.join(sorted(unknown))}; it has {known}")
-        return cls(**spec)
+        return from_json(cls, "a fault", spec)
 
     @property
     def does_it(self) -> bool:
