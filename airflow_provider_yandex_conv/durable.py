@@ -264,7 +264,9 @@ def open_ledger(context: Context, key: str, calls: Iterable[Call[Any]], *, conn_
 
 def _fingerprint(conn_id: str, calls: Iterable[Call[Any]]) -> str:
     """Return a digest of what is sent and with which connection; it says nothing of the content."""
-    sent = [conn_id, *(asdict(call.request) for call in calls)]
+    # Not how long an answer may take, which is no part of what is sent.
+    requests = [{**asdict(call.request), "timeout_read": None} for call in calls]
+    sent = [conn_id, *requests]
     return hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()
 
 

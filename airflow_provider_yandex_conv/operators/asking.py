@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
@@ -48,7 +47,7 @@ class Question:
 
     call: Call[ModelResponse]
     conversation_id: str | None
-    items: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    items: Sequence[Mapping[str, Any]]
     deadline: float
     poll_interval: float
 
@@ -161,7 +160,7 @@ class ResponseAsker:
     def _ask(self) -> ModelResponse:
         self._anchor()
         try:
-            response = self._client.send(self._question.call, journal=self._ledger)
+            return self._send()
         except AmbiguousOutcomeError as lost:
             recovered = self._recover(lost.client_request_ids[-1:], lost.message, lost)
             return recovered or self._ask_once_more()
@@ -171,17 +170,18 @@ class ResponseAsker:
             if cut is None or self._on_ambiguous == "recreate" or (self._ledger is not None and self._can_recover):
                 raise
             raise _not_retried(str(cut)) from stop
-        self._keep(response)
-        self._log.info("Response %s is %s (request %s)", response.id, response.status, response.request_id)
-        return response
 
     def _ask_once_more(self) -> ModelResponse:
         """Send the request again after one whose answer was lost; a second loss is final."""
         try:
-            response = self._client.send(self._question.call, journal=self._ledger)
+            return self._send()
         except AmbiguousOutcomeError as lost:
             raise _not_retried(f"{lost} That was the second request.") from lost
+
+    def _send(self) -> ModelResponse:
+        response = self._client.send(self._question.call, journal=self._ledger)
         self._keep(response)
+        self._log.info("Response %s is %s (request %s)", response.id, response.status, response.request_id)
         return response
 
     def _anchor(self) -> None:
@@ -282,11 +282,6 @@ class ResponseAsker:
                 because,
                 ", ".join(record.client_request_ids),
             )
-
-
-def deadline_in(seconds: float) -> float:
-    """Return the Unix seconds at which a wait of so many seconds ends."""
-    return time.time() + seconds
 
 
 def _not_retried(what: str) -> AirflowFailException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -136,12 +137,11 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         :raises ResponseError: the response is no answer; a retry asks again.
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
-        from airflow_provider_yandex_conv.operators.asking import deadline_in
-
         with self.outcome():
-            deadline = deadline_in(self.timeout)
-            ledger = self._ledger(context)
-            asker = self._asker(ledger, deadline)
+            deadline = time.time() + self.timeout
+            call = self._call()
+            ledger = self._ledger(context, call)
+            asker = self._asker(call, ledger, deadline)
             response = asker.ask()
             with self._said_if_it_is_lost(response, ledger):
                 self._push(context, response_id=response.id or None)
@@ -160,17 +160,14 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         :raises ResponseError: the response is no answer; a retry asks again.
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
-        from airflow_provider_yandex_conv.api import outcome
-
         with self.outcome():
-            ledger = self._ledger(context)
+            ledger = self._ledger(context, self._call())
             response = self.hook.get_response(event["response_id"])
             self._push(context, response_id=response.id)
             if not response.is_terminal:
                 if event.get("error"):
                     self.log.warning("Waiting for response %s ended: %s", response.id, event["error"])
-                self._check_that_a_retry_reattaches(ledger, response)
-                raise outcome.timed_out(response, self.timeout)
+                raise self._timed_out(response, ledger)
             return self._finish(context, response, ledger)
 
     @cached_property
@@ -179,7 +176,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
 
         return None if self.output_schema is None else json_schema(self.output_schema)
 
-    def _call(self, *, timeout_read: float | None = None) -> Call[ModelResponse]:
+    def _call(self) -> Call[ModelResponse]:
         from airflow_provider_yandex_conv.api import responses
 
         options = dict(self.options or {})
@@ -200,30 +197,30 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         twice = sorted(set(options) & set(given))
         if twice:
             raise ConfigurationError(f"options holds {', '.join(twice)}, which the operator has an argument for")
+        # Where it is not in the background, the request takes as long as the model does.
+        patience = None if self.background or self.timeout_read is not None else self.timeout
         return responses.create(
             self.input,
             model=self.model,
             folder_id=self.hook.get_conn().endpoint.folder_id,
             conversation_id=self.conversation_id,
             allow_unsupported=self.allow_unsupported,
-            timeout_read=timeout_read,
+            timeout_read=patience,
             **{**options, **given},
         )
 
-    def _ledger(self, context: Context) -> Ledger | None:
-        return self.ledger(context, "yandex_ai_studio_response", [self._call()]) if self.durable else None
+    def _ledger(self, context: Context, call: Call[ModelResponse]) -> Ledger | None:
+        return self.ledger(context, "yandex_ai_studio_response", [call]) if self.durable else None
 
-    def _asker(self, ledger: Ledger | None, deadline: float) -> ResponseAsker:
+    def _asker(self, call: Call[ModelResponse], ledger: Ledger | None, deadline: float) -> ResponseAsker:
         from airflow_provider_yandex_conv.api.answers import as_items
         from airflow_provider_yandex_conv.operators.asking import Question, ResponseAsker
 
         in_conversation = self.conversation_id is not None
         if self.on_ambiguous == "recover" and not in_conversation:
             raise ConfigurationError("on_ambiguous='recover' needs a conversation_id: an answer is looked for in there")
-        # Where it is not in the background, the request takes as long as the model does.
-        patience = None if self.background or self.timeout_read is not None else self.timeout
         question = Question(
-            call=self._call(timeout_read=patience),
+            call=call,
             conversation_id=self.conversation_id,
             items=as_items(self.input),
             deadline=deadline,
@@ -252,13 +249,10 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         )
 
     def _wait(self, asker: ResponseAsker, response: ModelResponse, ledger: Ledger | None) -> ModelResponse:
-        from airflow_provider_yandex_conv.api import outcome
-
         try:
             return asker.wait(response)
         except PollTimeoutError as late:
-            self._check_that_a_retry_reattaches(ledger, response)
-            raise outcome.timed_out(late.found or response, self.timeout) from late
+            raise self._timed_out(late.found or response, ledger) from late
         except InterruptedCallError:
             asker.cancel(response)
             raise
@@ -278,12 +272,16 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
                 )
             raise
 
-    def _check_that_a_retry_reattaches(self, ledger: Ledger | None, response: ModelResponse) -> None:
-        if ledger is None:
-            raise AirflowFailException(
-                f"Response {response.id} is still {response.status!r} after {self.timeout:g} s. It may go on, and is "
-                "billed when it ends. The task is not retried, as that would ask, and pay, again."
-            )
+    def _timed_out(self, response: ModelResponse, ledger: Ledger | None) -> Exception:
+        """Return what a wait in vain amounts to: a retry goes on waiting, if it can know of the response."""
+        from airflow_provider_yandex_conv.api import outcome
+
+        if ledger is not None:
+            return outcome.timed_out(response, self.timeout)
+        return AirflowFailException(
+            f"Response {response.id} is still {response.status!r} after {self.timeout:g} s. It may go on, and is "
+            "billed when it ends. The task is not retried, as that would ask, and pay, again."
+        )
 
     def _finish(self, context: Context, response: ModelResponse, ledger: Ledger | None) -> Any:
         """Push what there is to know of a response that has ended, and return what it says."""
