@@ -60,7 +60,7 @@ class AsyncClient(BaseClient):
         """
         Send a call until it is answered, or until another attempt would be useless, unsafe or too late.
 
-        The arguments are those of :meth:`Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
+        The arguments are those of :meth:`.Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
 
         :raises AmbiguousOutcomeError: the call creates something, and whether it did is not known.
         :raises YandexAIStudioError: what the last attempt met.

@@ -155,7 +155,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         """
         Go on when the trigger has fired: read the response, as an event is no place for an answer.
 
-        :param event: of :class:`YandexResponseTrigger`.
+        :param event: of :class:`.YandexResponseTrigger`.
         :raises AirflowFailException: no retry can mend it, or a retry might pay twice.
         :raises ResponseError: the response is no answer; a retry asks again.
         :raises YandexAIStudioError: a retry of the task may mend it.
