@@ -189,9 +189,9 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
     """
     Delete a conversation.
 
-    As a teardown it also runs when tasks in between have failed. A teardown that fails leaves the run green, and here a
-    conversation behind, unless the run is told to fail:
-    ``delete.as_teardown(setups=create, on_failure_fail_dagrun=True)``.
+    As a teardown, ``delete.as_teardown(setups=create)``, it also runs when tasks in between have failed. A teardown
+    that fails leaves the run green, and here a conversation behind. Airflow's ``on_failure_fail_dagrun=True`` turns
+    that round: the run is then as the teardown is, and green where the tasks before it have failed.
 
     The vendor keeps the items of a deleted conversation, and nobody can reach them once it is gone.
 
