@@ -27,7 +27,7 @@ TRIED = (
     "airflow pools set ",
     # with the quick start
     "airflow db migrate\nairflow dags test first_conversation\n",
-    "curl http://127.0.0.1:8765/_emulator/state\n",
+    "curl http://127.0.0.1:8765/_emulator/state |",
 )
 TARGETS = sorted({name for block in SHELL for name in re.findall(r"^make ([\w-]+)", block.code, re.MULTILINE)})
 CONNECTIONS = blocks(SHELL, "export")
