@@ -31,6 +31,7 @@ add_module_names = False
 html_theme = "furo"
 html_title = "airflow-provider-yandex-conv"
 html_copy_source = False
+html_show_copyright = False
 html_show_sphinx = False
 
 # Base classes without a page here: of other libraries, or with methods that are shown where they are inherited.

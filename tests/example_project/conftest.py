@@ -10,7 +10,7 @@ import pytest
 
 pytest_plugins = ["airflow_provider_yandex_conv.emulator.pytest_plugin"]
 
-# Airflow reads its settings when it is first imported, so they are made here and not in a fixture.
+# Airflow reads its settings when it is first imported, so this is no fixture.
 HOME = tempfile.TemporaryDirectory(prefix="airflow-")
 os.environ.update(
     AIRFLOW_HOME=HOME.name,

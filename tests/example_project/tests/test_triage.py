@@ -9,12 +9,17 @@ import pytest
 URGENT = json.dumps({"urgent": True, "reason": "it is dark"})
 
 
+def questions(yandex_ai_studio):
+    """Return the requests to a model that came in."""
+    return [one for one in yandex_ai_studio.requests if one.operation == "createResponse"]
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(yandex_ai_studio):
-    """Whatever happens in a test: neither a conversation nor anything that was said in one."""
+    """Neither a conversation nor anything that was said in one."""
     yield
     assert yandex_ai_studio.conversations == []
-    assert [one["items"] for one in yandex_ai_studio.deleted_conversations if one["items"]] == []
+    assert not any(one["items"] for one in yandex_ai_studio.deleted_conversations)
 
 
 def test_an_urgent_message_is_called_about(run, yandex_ai_studio):
@@ -25,8 +30,7 @@ def test_an_urgent_message_is_called_about(run, yandex_ai_studio):
     (deleted,) = yandex_ai_studio.deleted_conversations
     assert deleted["id"] == ended.xcom("create")
     assert deleted["metadata"]["airflow_dag_id"] == "triage"
-    (asked,) = [one for one in yandex_ai_studio.requests if one.operation == "createResponse"]
-    assert asked.body["input"] == "It is dark in here."
+    assert questions(yandex_ai_studio)[0].body["input"] == "It is dark in here."
 
 
 def test_a_busy_service_is_waited_for(run, yandex_ai_studio):
@@ -34,8 +38,7 @@ def test_a_busy_service_is_waited_for(run, yandex_ai_studio):
     yandex_ai_studio.fail("createResponse", status=429, headers={"Retry-After": "0.1"})
     ended = run("triage")
     assert ended.state == "success"
-    asked = [one.status for one in yandex_ai_studio.requests if one.operation == "createResponse"]
-    assert asked == [429, 200]
+    assert [one.status for one in questions(yandex_ai_studio)] == [429, 200]
     assert ended.task("judge").try_number == 1  # the task waited, Airflow did not
 
 
@@ -68,7 +71,7 @@ def test_a_run_without_a_verdict_fails(run, yandex_ai_studio, answer, tries):
     assert ended.state == "failed"
     assert str(ended.task("judge").state) == "failed"
     assert str(ended.task("delete").state) == "success"
-    assert len(yandex_ai_studio.responses) == tries  # a retry asks, and pays, again where that can help
+    assert len(yandex_ai_studio.responses) == tries  # each is billed
 
 
 def test_a_create_that_may_have_been_applied_is_not_repeated(run, yandex_ai_studio):
