@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -34,6 +35,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "items")
     template_fields_renderers: ClassVar[dict[str, str]] = {"items": "json"}
 
@@ -92,6 +94,7 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "after")
 
     def __init__(

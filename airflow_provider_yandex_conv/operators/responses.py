@@ -17,6 +17,7 @@ from airflow_provider_yandex_conv.exceptions import (
     YandexAIStudioError,
 )
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -68,6 +69,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = (
         "yandex_ai_studio_conn_id",
         "conversation_id",
