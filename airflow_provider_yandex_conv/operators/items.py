@@ -18,7 +18,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
     """
     Add items to the end of a conversation, in order; more than 20 in several requests.
 
-    XCom: the return value is the list of the ids of the items as stored.
+    XCom: the return value is the list of the ids of the items as stored; ``conversation_id`` is pushed beside it.
 
     Adding twice stores twice, and the vendor has no idempotency key. ``on_ambiguous`` says what happens when an answer
     is lost. On Airflow below 3.3, or with ``durable=False``, a task whose request fails after others have stored
@@ -76,6 +76,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
                 log=self.log,
             ).add()
             self.log.info("Added %d items to conversation %s", len(item_ids), self.conversation_id)
+            self.push(context, conversation_id=self.conversation_id)
         return item_ids
 
 

@@ -1,9 +1,9 @@
 """
 The pages as Airflow's API server serves them: only GET, and only after asking Airflow who the user is.
 
-Airflow protects nothing that a plugin mounts, so every route here depends on Airflow's own security. What a conversation
-holds was written by models and by their users: the policy of the pages allows no script and no style but the two files
-beside this module, loads nothing, and lets only Airflow itself frame them.
+Airflow protects nothing that a plugin mounts, so every route here depends on Airflow's own security. What is in a
+conversation was written by models and by their users: the policy of the pages allows no script and no style but the two
+files beside this module, loads nothing, and lets only Airflow itself frame them.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ _SECONDS_TO_WAIT_FOR_A_TURN = 2.0
 _HERE = Path(__file__).parent
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 _HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'self'; require-trusted-types-for 'script'"
+    b"content-security-policy": (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'self'; require-trusted-types-for 'script'"
     ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
 }
+#: What browsers drop or read in ways of their own.
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127], "\N{REPLACEMENT CHARACTER}")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -57,10 +59,7 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 
     async def send_guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = {name.lower().encode(): value.encode() for name, value in _HEADERS.items()}
-            sent = {bytes(name).lower(): value for name, value in message.get("headers", ())}
-            own.setdefault(b"cache-control", sent.get(b"cache-control", b"no-store"))
-            message["headers"] = [*((n, v) for n, v in message.get("headers", ()) if n.lower() not in own), *own.items()]
+            message["headers"] = list(({b"cache-control": b"no-store"} | dict(message["headers"]) | _HEADERS).items())
         await send(message)
 
     await pages(scope, receive, send_guarded)
@@ -138,6 +137,7 @@ def fail(_: Request, error: Exception) -> Response:
 
 def _page(template: str, *, status: int = 200, **values: Any) -> Response:
     html = templates.get_template(template).render(prefix=page_prefix(), version=__version__, **values)
+    html = html.translate(_CONTROLS)
     # Halves of characters, which JSON can hold, cannot be sent.
     return Response(html.encode("utf-8", "replace"), status, media_type="text/html; charset=utf-8")
 

@@ -25,10 +25,10 @@ def read(conversation_id: str, cursor: str) -> str | None:
     signature, item_id = cursor[:_SIGNATURE_CHARACTERS], cursor[_SIGNATURE_CHARACTERS:]
     expected = _sign(conversation_id, item_id)
     # As bytes: text that is not ASCII cannot be compared in constant time.
-    return item_id if hmac.compare_digest(signature.encode(), expected.encode()) else None
+    return item_id if hmac.compare_digest(signature.encode("utf-8", "surrogatepass"), expected.encode()) else None
 
 
 def _sign(conversation_id: str, item_id: str) -> str:
     key = conf.get_mandatory_value("api", "secret_key")
-    what = "\0".join(("airflow-provider-yandex-conv page", conversation_id, item_id))
-    return hmac.new(key.encode(), what.encode(), hashlib.sha256).hexdigest()[:_SIGNATURE_CHARACTERS]
+    what = f"airflow-provider-yandex-conv page\n{conversation_id}\n{item_id}".encode("utf-8", "surrogatepass")
+    return hmac.new(key.encode(), what, hashlib.sha256).hexdigest()[:_SIGNATURE_CHARACTERS]

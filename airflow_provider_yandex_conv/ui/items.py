@@ -1,8 +1,9 @@
-"""An item of a conversation as the page shows it. Whatever it holds, it is shown, and no more of it than can be read."""
+"""An item of a conversation as the page shows it: whatever it holds, and no more of it than anybody can read."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 #: Characters of one text that are shown.
 MAX_TEXT = 10_000
-#: Characters of a whole page that are read as Markdown; what comes behind is shown as it stands.
+#: Characters of a whole page that are read as Markdown, and the seconds that this may take, as it takes long where
+#: somebody wants it to; what comes behind is shown as it stands.
 MAX_MARKDOWN = 100_000
+MAX_MARKDOWN_SECONDS = 0.3
 #: Characters of a whole page.
 MAX_PAGE = 400_000
 #: Parts of one item.
@@ -81,6 +84,7 @@ class Reader:
     def __init__(self) -> None:
         self._left = MAX_PAGE
         self._markdown_left = MAX_MARKDOWN
+        self._seconds_left = MAX_MARKDOWN_SECONDS
 
     def entries(self, items: Iterable[Item]) -> list[Entry]:
         """Return the entries of items, in their order."""
@@ -126,10 +130,13 @@ class Reader:
 
     def _text(self, text: str) -> Text:
         shown = self._plain(text)
-        if len(shown.plain) > self._markdown_left:
+        if len(shown.plain) > self._markdown_left or self._seconds_left < 0:
             return shown
+        began = time.perf_counter()
+        html = markdown.render(shown.plain)
+        self._seconds_left -= time.perf_counter() - began
         self._markdown_left -= len(shown.plain)
-        return replace(shown, html=markdown.render(shown.plain))
+        return replace(shown, html=html)
 
     def _plain(self, text: str) -> Text:
         shown = text[: min(MAX_TEXT, self._left)]

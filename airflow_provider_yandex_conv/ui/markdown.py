@@ -104,8 +104,7 @@ class _Renderer(RendererHTML):
     """Writes links with where they lead to, and images as links: nothing is loaded."""
 
     def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        url = str(tokens[index].attrs.get("href", ""))
-        return Markup('<a href="{}" rel="{}" target="_blank"><bdi>').format(url, REL)
+        return _html('<a href="{}" rel="{}" target="_blank"><bdi>', tokens[index].attrs.get("href", ""), REL)
 
     def link_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         return f"</bdi></a>{tokens[index].meta.get('destination', '')}"
@@ -113,13 +112,19 @@ class _Renderer(RendererHTML):
     def image(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         token = tokens[index]
         label = "\N{FRAME WITH PICTURE} " + (self.renderInlineAsText(token.children or [], options, env) or "image")
-        return escape(label) if token.meta.get("in_link") else link(str(token.attrs.get("src", "")), label)
+        inner = escape(label) if token.meta.get("in_link") else link(str(token.attrs.get("src", "")), label)
+        return _html("{}", inner)
 
     def fence(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        return Markup('<pre dir="auto"><code>{}</code></pre>\n').format(tokens[index].content)
+        return _html('<pre dir="auto"><code>{}</code></pre>\n', tokens[index].content)
 
     def code_block(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         return self.fence(tokens, index, options, env)
 
     def code_inline(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        return f'<code dir="auto">{escape(tokens[index].content)}</code>'
+        return _html('<code dir="auto">{}</code>', tokens[index].content)
+
+
+def _html(template: str, *values: object) -> str:
+    """Fill values into HTML. Not as ``Markup``, which would escape what markdown-it puts before and behind it."""
+    return template.format(*(escape(value) for value in values))

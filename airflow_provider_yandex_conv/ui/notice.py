@@ -40,45 +40,59 @@ def of_error(error: YandexAIStudioError, conversation_id: str) -> Notice:
 
     Not its own text: who may read a task's page need not be allowed to read where a connection leads to.
     """
-    ids = {"Conversation": conversation_id}
-    for name, value in (("x-request-id", error.request_id), ("x-client-request-id", error.client_request_id)):
-        if value:
-            ids[name] = value
-    title, text = _words(error)
-    return Notice(title, text, ids=ids)
+    known = {
+        "Conversation": conversation_id,
+        "x-request-id": error.request_id,
+        "x-client-request-id": error.client_request_id,
+    }
+    title, text = next((words for kind, words in _WORDS if isinstance(error, kind)), _UNREACHABLE)
+    status = error.status if isinstance(error, APIStatusError) else None
+    return Notice(title, text.format(status=status), ids={name: value for name, value in known.items() if value})
 
 
-def _words(error: YandexAIStudioError) -> tuple[str, str]:
-    log = "The log of Airflow's API server says more."
-    if isinstance(error, NotFoundError):
-        return (
+_LOG = "The log of Airflow's API server says more."
+_REFUSED = (
+    "The service refused the credentials",
+    f"The key of this task's connection has expired, was deleted, or lacks a role or a billing account. {_LOG}",
+)
+_NO_CREDENTIALS = (
+    "There are no credentials to read it with",
+    (
+        "The connection of this task has none that work on Airflow's API server, where this page is made. Files and "
+        f"the service account of a machine may be at hand on workers only. {_LOG}"
+    ),
+)
+_UNREACHABLE = (
+    "The service cannot be reached",
+    f"Airflow's API server got no answer in time. The conversation is not affected; reload in a minute. {_LOG}",
+)
+#: By kind of error, the first that fits.
+_WORDS: tuple[tuple[type[YandexAIStudioError], tuple[str, str]], ...] = (
+    (
+        NotFoundError,
+        (
             "This conversation does not exist any more",
             "It was deleted, or the folder of the connection is not the one that it was created in.",
-        )
-    if isinstance(error, CredentialUnavailableError | CredentialRefreshError):
-        return (
-            "There are no credentials to read it with",
-            "The connection of this task has none that work on Airflow's API server, where this page is made. Some are "
-            f"at hand on workers only, such as files and the service account of a machine. {log}",
-        )
-    if isinstance(error, ConfigurationError):
-        return "The connection of this task cannot be used", f"Somebody has to correct it in Airflow. {log}"
-    if isinstance(error, AuthenticationError | PermissionDeniedError):
-        return (
-            "The service refused the credentials",
-            "The key of this task's connection has expired, was deleted, or lacks the role or the billing that reading "
-            f"needs. {log}",
-        )
-    if isinstance(error, RateLimitError):
-        return "The service is asked too much", "It takes no more requests of this folder just now. Reload in a minute."
-    if isinstance(error, BadRequestError):
-        return "The service did not understand", f"It refused to show this part of the conversation. {log}"
-    if isinstance(error, APIStatusError):
-        return (
+        ),
+    ),
+    (CredentialUnavailableError, _NO_CREDENTIALS),
+    (CredentialRefreshError, _NO_CREDENTIALS),
+    (
+        ConfigurationError,
+        ("The connection of this task cannot be used", f"Somebody has to correct it in Airflow. {_LOG}"),
+    ),
+    (AuthenticationError, _REFUSED),
+    (PermissionDeniedError, _REFUSED),
+    (
+        RateLimitError,
+        ("The service is asked too much", "It takes no more requests of this folder just now. Reload in a minute."),
+    ),
+    (BadRequestError, ("The service did not understand", f"It refused to show this conversation. {_LOG}")),
+    (
+        APIStatusError,
+        (
             "The service has a problem",
-            f"It answered with status {error.status}. The conversation is not affected; reload in a minute.",
-        )
-    return (
-        "The service cannot be reached",
-        f"Airflow's API server got no answer in time. The conversation is not affected; reload in a minute. {log}",
-    )
+            "It answered with status {status}. The conversation is not affected; reload in a minute.",
+        ),
+    ),
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -56,10 +56,8 @@ class YandexAIStudioPlugin(AirflowPlugin):
     """A tab on each task instance, the page in it, and the link to the page."""
 
     name = "yandex_ai_studio"
-    fastapi_apps: ClassVar[list[Any]] = (
-        [{"name": "Yandex AI Studio", "app": LazyApp(), "url_prefix": PREFIX}] if has_task_pages() else []
-    )
-    external_views: ClassVar[list[Any]] = (
+    fastapi_apps = [{"name": "Yandex AI Studio", "app": LazyApp(), "url_prefix": PREFIX}] if has_task_pages() else []
+    external_views = (
         [
             {
                 "name": "Conversation",
@@ -71,4 +69,4 @@ class YandexAIStudioPlugin(AirflowPlugin):
         if has_task_pages()
         else []
     )
-    operator_extra_links: ClassVar[list[Any]] = [PageLink()] if has_task_pages() else []
+    operator_extra_links = [PageLink()] if has_task_pages() else []

@@ -1,8 +1,8 @@
 """
 Which conversation a task instance has, and what the task pushed of it, as Airflow's database has it.
 
-The conversation and the connection follow from the task instance alone. The connection comes from the rendered fields of
-the task, or from its DAG: neither can be changed by who may only edit XComs.
+The conversation and the connection follow from the task instance alone. The connection comes from the rendered fields
+of the task, or from its DAG: neither can be changed by who may only edit XComs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.models.dagrun import DagRun
 from airflow.models.renderedtifields import RenderedTaskInstanceFields
@@ -95,8 +95,8 @@ def conversation_of(task: TaskName) -> TaskConversation:
     if conn_id is None:
         raise Notice(
             "Airflow does not know any more how to read it",
-            "The id of this task's connection is a template, and Airflow keeps what templates became for the newest runs "
-            "only ([core] max_num_rendered_ti_fields_per_task).",
+            "The id of this task's connection is a template, and Airflow keeps what templates became for the newest "
+            "runs only ([core] max_num_rendered_ti_fields_per_task).",
         )
     return TaskConversation(
         conn_id=conn_id,
@@ -173,7 +173,7 @@ def _usage(value: Any) -> dict[str, dict[str, int]]:
         return {}
     return {
         str(number): {name: count for name, count in one.items() if type(count) is int}
-        for number, one in cast("dict[Any, Any]", value).items()
+        for number, one in value.items()
         if isinstance(one, dict)
     }
 

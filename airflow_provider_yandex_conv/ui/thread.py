@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.api.retry import RequestRetry
@@ -34,7 +35,8 @@ class Thread:
     A page of a conversation.
 
     :param entries: oldest first.
-    :param older: the cursor of the page before, or None where this one begins with the first item.
+    :param older: the cursor of the page before, as an address holds it, or None where this one begins with the first
+        item.
     """
 
     conversation: Conversation
@@ -72,7 +74,7 @@ def read(task_conversation: TaskConversation, dag_id: str, cursor: str | None) -
     return Thread(
         conversation=conversation,
         entries=list(reversed(Reader().entries(page.items))),
-        older=cursors.write(conversation_id, page.last_id) if more else None,
+        older=quote(cursors.write(conversation_id, page.last_id), safe="", errors="replace") if more else None,
     )
 
 
