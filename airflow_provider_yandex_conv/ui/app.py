@@ -22,7 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from airflow_provider_yandex_conv import __version__
-from airflow_provider_yandex_conv.operators.links import page_prefix
+from airflow_provider_yandex_conv.operators.links import PREFIX, page_prefix
 from airflow_provider_yandex_conv.ui import thread
 from airflow_provider_yandex_conv.ui.items import moment
 from airflow_provider_yandex_conv.ui.notice import Notice
@@ -93,6 +93,7 @@ def show(dag_id: str, run_id: str, task_id: str, map_index: str, before: str | N
         task=task,
         subject=subject,
         thread=page,
+        task_page=_task_page(task),
         created=moment(page.conversation.created_at),
         is_newest=before is None,
     )
@@ -118,8 +119,9 @@ def show_notice(_: Request, notice: Notice) -> Response:
 def refuse(request: Request, error: StarletteHTTPException) -> Response:
     """Send who is not logged in to the login, and tell others plainly."""
     if error.status_code == 401:
-        root = page_prefix().rpartition("/")[0]
-        return RedirectResponse(f"{root}/api/v2/auth/login?next={quote(_address(request), safe='')}", status_code=302)
+        return RedirectResponse(
+            f"{_root()}/api/v2/auth/login?next={quote(_address(request), safe='')}", status_code=302
+        )
     said = {
         403: ("You may not read this", "Airflow does not let you read the task instances and XComs of this DAG."),
         404: ("There is no such page", "Its address may have been cut off."),
@@ -140,6 +142,18 @@ def _page(template: str, *, status: int = 200, **values: Any) -> Response:
     html = html.translate(_CONTROLS)
     # Halves of characters, which JSON can hold, cannot be sent.
     return Response(html.encode("utf-8", "replace"), status, media_type="text/html; charset=utf-8")
+
+
+def _task_page(task: TaskName) -> str:
+    """Return the address of the task in Airflow's UI."""
+    names = [quote(name, safe="") for name in (task.dag_id, task.run_id, task.task_id)]
+    mapped = f"/mapped/{task.map_index}" if task.map_index >= 0 else ""
+    return "{}/dags/{}/runs/{}/tasks/{}".format(_root(), *names) + mapped
+
+
+def _root() -> str:
+    """Return the path of Airflow itself, without a slash at its end."""
+    return page_prefix().removesuffix(PREFIX)
 
 
 def _map_index(text: str) -> int:

@@ -25,6 +25,12 @@ async function copy(node) {
 }
 
 document.addEventListener("DOMContentLoaded", () => {
+  if (window.top === window) {
+    // In Airflow's tab it would show Airflow within Airflow.
+    for (const link of document.querySelectorAll("a[data-alone]")) {
+      link.hidden = false;
+    }
+  }
   for (const button of document.querySelectorAll("button[data-copies]")) {
     const node = document.getElementById(button.dataset.copies);
     button.hidden = false;

@@ -7,6 +7,7 @@ import re
 import pytest
 from sqlalchemy import insert
 
+import api_server
 from airflow_provider_yandex_conv.ui import thread
 from api_server import Page, message
 
@@ -34,6 +35,19 @@ def test_metadata_is_text(read):
 @pytest.mark.parametrize("task_id", ["create", "add", "ask"])
 def test_every_task_shows_the_conversation_it_worked_on(task_id, read, talk):
     assert talk.id in Page(read(task_id).text).text
+
+
+def test_the_page_leads_back_to_the_task(server, run):
+    outcome = run("conversing_mapped")
+    for index, end in ((-1, "/tasks/create"), (2, "/tasks/create/mapped/2")):
+        dag_run = run("conversing") if index < 0 else outcome
+        (link,) = [
+            attrs
+            for attrs in Page(server.get(api_server.path(dag_run, "create", index)).text).of("a")
+            if "data-alone" in attrs
+        ]
+        assert link["href"].startswith(f"/dags/{dag_run.dag_id}/runs/manual__")
+        assert link["href"].endswith(end)
 
 
 @pytest.mark.parametrize("task_id", ["create", "add", "ask"])
