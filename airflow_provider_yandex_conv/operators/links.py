@@ -24,7 +24,7 @@ class TaskKey(Protocol):
 
 def page_prefix() -> str:
     """Return the path of our pages, below that of Airflow's ``[api] base_url``: ``/airflow/yandex-ai-studio``."""
-    return urlsplit(str(conf.get("api", "base_url", fallback=""))).path.rstrip("/") + PREFIX
+    return urlsplit(str(conf.get("api", "base_url", fallback=None) or "")).path.rstrip("/") + PREFIX
 
 
 def page_path(task: TaskKey) -> str:

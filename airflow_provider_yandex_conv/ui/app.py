@@ -119,9 +119,8 @@ def show_notice(_: Request, notice: Notice) -> Response:
 def refuse(request: Request, error: StarletteHTTPException) -> Response:
     """Send who is not logged in to the login, and tell others plainly."""
     if error.status_code == 401:
-        return RedirectResponse(
-            f"{_root()}/api/v2/auth/login?next={quote(_address(request), safe='')}", status_code=302
-        )
+        back = quote(_address(request), safe="")
+        return RedirectResponse(f"{_root()}/api/v2/auth/login?next={back}", status_code=302)
     said = {
         403: ("You may not read this", "Airflow does not let you read the task instances and XComs of this DAG."),
         404: ("There is no such page", "Its address may have been cut off."),

@@ -56,7 +56,8 @@ ELEMENTS = """
     table caption thead tbody tr th td nav a ol ul li b div pre em strong s blockquote hr br
 """
 ATTRIBUTES = """
-    lang charset name content src rel href class id type data-copies hidden datetime scope dir target data-role data-alone
+    lang charset name content src rel href class id type data-copies hidden datetime scope dir target
+    data-role data-alone
 """
 
 
