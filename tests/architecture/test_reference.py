@@ -66,6 +66,8 @@ INTERNAL = (
     "transport",
     "triggers",
     "triggers.asset_state",
+    "ui",  # Airflow loads it
+    "ui.*",
 )
 
 
