@@ -51,6 +51,15 @@ def never_expire() -> Any:
     return NEVER_EXPIRE
 
 
+def open_url(url: str, mode: str = "r") -> Any:
+    """Open a file of an object storage by its URL, with the connection that the URL names: ``s3://aws_default@bucket/a``."""
+    try:
+        from airflow.sdk import ObjectStoragePath
+    except ImportError:
+        from airflow.io.path import ObjectStoragePath
+    return ObjectStoragePath(url).open(mode)
+
+
 def event_trigger() -> type:
     """Return Airflow's base of the triggers that asset watchers take, or below Airflow 3 that of all triggers."""
     try:  # when it is needed, as a DAG file needs no trigger
@@ -91,5 +100,6 @@ __all__ = [
     "event_trigger",
     "mask_secret",
     "never_expire",
+    "open_url",
     "retry_policy",
 ]

@@ -79,6 +79,7 @@ class Sending(Generic[T]):
 
     :param on_lost: allows a call that creates to be sent again after an attempt whose outcome is unknown.
     :param journal: told of the attempts of a call that creates; not used for others.
+    :param client_request_id: what each attempt carries; None for a new id for each.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Sending(Generic[T]):
         *,
         on_lost: LostAttemptCallback | None = None,
         journal: AttemptJournal | None = None,
+        client_request_id: str | None = None,
     ) -> None:
         self._sender = sender
         self._call = call
@@ -99,6 +101,7 @@ class Sending(Generic[T]):
         self._started_at = time.monotonic()
         self._attempt_number = 0
         self._authorization: Authorization | None = None
+        self._given_id = client_request_id
         self._client_request_id = ""
         self._left = False
         self._refreshed = False
@@ -128,7 +131,7 @@ class Sending(Generic[T]):
             )
         self._attempt_number += 1
         self._authorization = None
-        self._client_request_id = str(uuid.uuid4())
+        self._client_request_id = self._given_id or str(uuid.uuid4())
         self._left = False
 
     def leave(self, authorization: Authorization | None) -> str:

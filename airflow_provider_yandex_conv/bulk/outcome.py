@@ -1,0 +1,126 @@
+"""What came of many things that were to be done, in the order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from airflow_provider_yandex_conv.exceptions import (
+    AmbiguousOutcomeError,
+    APIStatusError,
+    ConfigurationError,
+    NotFoundError,
+    YandexAIStudioError,
+)
+
+#: ``invalid``: found before anything was sent; ``refused``: the server will not have it; ``missing``: there is no such
+#: thing; ``ambiguous``: whether it was done is not known; ``failed``: all attempts failed, and nothing was done.
+Kind = Literal["invalid", "refused", "missing", "ambiguous", "failed"]
+
+_SHOWN_CHARACTERS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """
+    One thing that was not done.
+
+    :param index: its place in the input, from 0.
+    :param kind: one of ``invalid``, ``refused``, ``missing``, ``ambiguous``, ``failed``.
+    :param error: the text of the error.
+    :param final: whether doing it again can never help.
+    """
+
+    index: int
+    kind: Kind
+    error: str
+    final: bool
+
+    @classmethod
+    def of(cls, index: int, error: YandexAIStudioError) -> Failure:
+        """Return what an error amounts to."""
+        return cls(index, _kind_of(error), str(error)[:_SHOWN_CHARACTERS], error.final)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """
+    What an attempt of unknown outcome may have left behind, and nobody can find again.
+
+    :param index: the place in the input of what it was for, from 0.
+    :param client_request_id: the ``x-client-request-id`` that the attempt carried.
+    """
+
+    index: int
+    client_request_id: str
+
+    def __str__(self) -> str:
+        return f"{self.index}: {self.client_request_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """
+    What all batches tell.
+
+    :param failures: what was not done, by its place in the input.
+    :param orphans: attempts of unknown outcome that were made up for by another.
+    :param stopped: why the rest was not tried, or None where all was.
+    """
+
+    failures: Sequence[Failure] = ()
+    orphans: Sequence[Orphan] = ()
+    stopped: YandexAIStudioError | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all was done."""
+        return not self.failures and self.stopped is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatedConversations(Batch):
+    """
+    The conversations of a batch.
+
+    :param ids: in the order of the input, None where none was created.
+    """
+
+    ids: Sequence[str | None]
+
+    def created(self) -> Iterator[str]:
+        """Return the ids of those that exist."""
+        return (one for one in self.ids if one is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedItems(Batch):
+    """
+    The items that a batch added.
+
+    :param item_ids: for each conversation of the input those of its new items, None where not all were added.
+    """
+
+    item_ids: Sequence[Sequence[str] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedConversations(Batch):
+    """
+    The conversations that a batch deleted.
+
+    :param deleted: in the order of the input, False where it was not there, None where it was not deleted.
+    """
+
+    deleted: Sequence[bool | None]
+
+
+def _kind_of(error: YandexAIStudioError) -> Kind:
+    if isinstance(error, ConfigurationError):
+        return "invalid"
+    if isinstance(error, AmbiguousOutcomeError):
+        return "ambiguous"
+    if isinstance(error, NotFoundError):
+        return "missing"
+    return "refused" if isinstance(error, APIStatusError) and not error.transient else "failed"
