@@ -51,13 +51,13 @@ def never_expire() -> Any:
     return NEVER_EXPIRE
 
 
-def open_url(url: str, mode: str = "r") -> Any:
-    """Open a file of an object storage by its URL, with the connection that the URL names: ``s3://aws_default@bucket/a``."""
-    try:
+def object_storage_path(url: str) -> Any:
+    """Return Airflow's path of a file in an object storage, with the connection of its URL: ``s3://aws_default@a/b``."""
+    try:  # when it is needed, as with never_expire()
         from airflow.sdk import ObjectStoragePath
     except ImportError:
-        from airflow.io.path import ObjectStoragePath
-    return ObjectStoragePath(url).open(mode)
+        from airflow.io.path import ObjectStoragePath  # type: ignore[import-not-found,no-redef]  # Airflow 2
+    return ObjectStoragePath(url)
 
 
 def event_trigger() -> type:
@@ -100,6 +100,6 @@ __all__ = [
     "event_trigger",
     "mask_secret",
     "never_expire",
-    "open_url",
+    "object_storage_path",
     "retry_policy",
 ]

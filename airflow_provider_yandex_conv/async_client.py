@@ -70,7 +70,9 @@ class AsyncClient(BaseClient):
         :raises asyncio.CancelledError: the task was cancelled. If a call that creates was under way, a WARNING names
             it, and :attr:`cut_off` holds what is known.
         """
-        sending = Sending(self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id)
+        sending = Sending(
+            self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id
+        )
         return await tenacity.AsyncRetrying(sleep=asyncio.sleep, **sending.crank)(partial(self._attempt, sending, call))
 
     async def close(self) -> None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from airflow_provider_yandex_conv.bulk.throttle import Throttle
 from airflow_provider_yandex_conv.bulk.window import Trial, Window, is_for_all
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
-    ConfigurationError,
+    BatchInputError,
     InterruptedCallError,
     YandexAIStudioError,
 )
@@ -77,7 +76,7 @@ class BatchJournal(Protocol):
 
     def open(self, first: int, specs: Sequence[Any]) -> Mapping[int, Any]:
         """
-        Return the results that earlier processes have for a part of the input, by their index.
+        Return what earlier processes did of a part of the input: results by their index, or errors.
 
         :param first: the index of the first of ``specs``.
         """
@@ -118,6 +117,7 @@ class BatchRun(Generic[T]):
     :param concurrency: how many requests may be under way at most.
     :param rate: how many may leave in a second at most; None for any number.
     :param journal: None where nothing is kept.
+    :param may_repeat: whether to do again what an earlier process may have done.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class BatchRun(Generic[T]):
         concurrency: int,
         rate: float | None,
         journal: BatchJournal | None,
+        may_repeat: bool,
     ) -> None:
         self._client = client
         self._work = work
@@ -141,6 +142,7 @@ class BatchRun(Generic[T]):
         self._concurrency = concurrency
         self._throttle = Throttle(concurrency=concurrency, rate=rate, retry=client.retry)
         self._journal = journal
+        self._may_repeat = may_repeat
         self._chunk_size = journal.chunk_size if journal else _CHUNK_SIZE
         # Without a journal some are given out ahead, so that the loop need not wait for the calling thread.
         self._slots = concurrency if journal else 2 * concurrency
@@ -154,6 +156,9 @@ class BatchRun(Generic[T]):
         self._open: set[int] = set()
         self._handed: set[int] = set()
         self._is_read = False
+        self._input_error: BatchInputError | None = None
+        #: What was done since the journal was last told.
+        self._unnoted: dict[int, T] = {}
         self._told_to_stop = False
         self._found = 0
         self._done = 0
@@ -188,13 +193,16 @@ class BatchRun(Generic[T]):
             while self._step():
                 self._await_bell()
         except BaseException as stop:
-            self._stop(InterruptedCallError(f"{type(stop).__name__} came before all {self._what} were done"), cut_off=True)
+            self._stop(
+                InterruptedCallError(f"{type(stop).__name__} came before all {self._what} were done"), cut_off=True
+            )
             raise
         finally:
             self._loop.call_soon_threadsafe(self._end)
             thread.join()
             self._take_in()
             self._commit_last()
+            self.stopped = self.stopped or self._input_error
         if self._broken is not None:
             raise self._broken
 
@@ -246,7 +254,7 @@ class BatchRun(Generic[T]):
         if job.index not in self._open:
             return
         if error is None:
-            self.results[job.index] = settled.result
+            self.results[job.index] = self._unnoted[job.index] = settled.result
             self._done += 1
         elif isinstance(error, AmbiguousOutcomeError):
             self._note_orphans(job.index, error)
@@ -259,8 +267,8 @@ class BatchRun(Generic[T]):
     def _take_in_lost(self, settled: _Settled) -> None:
         """Give a job another name for its next attempt, after one whose outcome is unknown."""
         job = settled.job
-        assert isinstance(settled.error, AmbiguousOutcomeError)
-        self._note_orphans(job.index, settled.error)
+        if isinstance(settled.error, AmbiguousOutcomeError):
+            self._note_orphans(job.index, settled.error)
         job.client_request_id = str(uuid.uuid4())
         if self._journal is not None:
             self._journal.begin(job.index, job.client_request_id)
@@ -296,13 +304,32 @@ class BatchRun(Generic[T]):
     def _read_chunk(self) -> None:
         first = len(self.results)
         specs = self._read_specs()
-        known = self._journal.open(first, specs) if self._journal is not None and specs else {}
-        self._todo.extend(
-            Job(index, spec, str(uuid.uuid4())) for index, spec in enumerate(specs, first) if index not in known
-        )
-        self.results += [known.get(index) for index in range(first, first + len(specs))]
-        self._found += len(known)
-        self._done += len(known)
+        known = self._ask_journal(first, specs)
+        if known is None:
+            return
+        self.results += [None] * len(specs)
+        for index, spec in enumerate(specs, first):
+            found = known.get(index)
+            if isinstance(found, AmbiguousOutcomeError):
+                self._note_orphans(index, found)
+            if found is None or (isinstance(found, AmbiguousOutcomeError) and self._may_repeat):
+                self._todo.append(Job(index, spec, str(uuid.uuid4())))
+            elif isinstance(found, YandexAIStudioError):
+                self.failures.append(Failure.of(index, found))
+            else:
+                self.results[index] = found
+                self._found += 1
+                self._done += 1
+
+    def _ask_journal(self, first: int, specs: Sequence[Any]) -> Mapping[int, Any] | None:
+        """Return what is known of a chunk, or None where that cannot be told."""
+        if self._journal is None or not specs:
+            return {}
+        try:
+            return self._journal.open(first, specs)
+        except YandexAIStudioError as error:
+            self._stop(error)
+            return None
 
     def _read_specs(self) -> list[Any]:
         specs: list[Any] = []
@@ -311,8 +338,8 @@ class BatchRun(Generic[T]):
                 specs.append(spec)  # noqa: PERF402  # what came before an error is kept
         except Exception as error:  # noqa: BLE001  # it is the author's, and what exists must not be lost with it
             place = len(self.results) + len(specs)
-            self._stop(ConfigurationError(f"{self._what}[{place}] cannot be read ({type(error).__name__}: {error})"))
-        self._is_read = len(specs) < self._chunk_size
+            self._input_error = BatchInputError(f"{self._what}[{place}] cannot be read ({_reason(error)})")
+        self._is_read = len(specs) < self._chunk_size or self._input_error is not None
         return specs
 
     def _commit(self, journal: BatchJournal) -> bool:
@@ -321,6 +348,7 @@ class BatchRun(Generic[T]):
         except YandexAIStudioError as error:
             self._stop(error)
             return False
+        self._unnoted.clear()
         return True
 
     def _commit_last(self) -> None:
@@ -333,7 +361,13 @@ class BatchRun(Generic[T]):
             self._journal.commit()
         except YandexAIStudioError as error:
             self.stopped = self.stopped or error
-            self._log.warning("%s: not all that was done could be noted. %s", self._what, error)
+            done = ", ".join(f"[{index}] {result}" for index, result in self._unnoted.items()) or "nothing"
+            self._log.warning(
+                "%s: it could not be noted that these were done, so a retry does not know of it: %s. %s",
+                self._what,
+                done,
+                error.message,
+            )
 
     def _stop(self, why: YandexAIStudioError, *, cut_off: bool = False) -> None:
         """
@@ -416,6 +450,12 @@ class BatchRun(Generic[T]):
     def _end(self) -> None:
         for _ in range(self._concurrency):
             self._jobs.put_nowait(None)
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with an input, without what a path that is none may hold."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _is_of_all(error: YandexAIStudioError, window: Window) -> bool:

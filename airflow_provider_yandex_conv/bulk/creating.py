@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api.limits import check_metadata
 from airflow_provider_yandex_conv.bulk.source import Unreadable
 from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError, NotFoundError
 
@@ -23,10 +24,12 @@ class ConversationWork:
     Creates a conversation, and returns its id.
 
     :param may_recreate: whether to create again after an attempt whose outcome is unknown.
+    :param metadata: pairs for each conversation; those of its own come first.
     """
 
-    def __init__(self, *, may_recreate: bool) -> None:
+    def __init__(self, *, may_recreate: bool, metadata: Mapping[str, str]) -> None:
         self._may_recreate = may_recreate
+        self._metadata = metadata
 
     async def __call__(self, window: Window, job: Job, again: Again) -> str:
         """
@@ -36,7 +39,7 @@ class ConversationWork:
         :raises AmbiguousOutcomeError: it may exist.
         :raises YandexAIStudioError: it does not exist.
         """
-        call = call_of(job.spec)
+        call = call_of(job.spec, self._metadata)
         while True:
             try:
                 return (await window.send(call, client_request_id=job.client_request_id, trial=job.trial)).id
@@ -50,7 +53,7 @@ class ConversationWork:
             await again(job, lost)
 
 
-def call_of(spec: Any) -> Call[Conversation]:
+def call_of(spec: Any, metadata: Mapping[str, str]) -> Call[Conversation]:
     """
     Return the call that creates a conversation.
 
@@ -65,4 +68,7 @@ def call_of(spec: Any) -> Call[Conversation]:
     if unknown:
         names = ", ".join(sorted(str(name)[:80] for name in unknown))
         raise ConfigurationError(f"a conversation has metadata and items, and nothing else; got {names}")
-    return conversations.create(metadata=spec.get("metadata"), items=spec.get("items"))
+    own = spec.get("metadata")
+    if own is not None:
+        check_metadata(own)
+    return conversations.create(metadata={**metadata, **(own or {})} or None, items=spec.get("items"))

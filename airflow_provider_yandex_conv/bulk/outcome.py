@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Generic, Literal
 
+from airflow_provider_yandex_conv.api.wire import T
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
     APIStatusError,
@@ -60,60 +61,60 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Generic[T]):
     """
     What all batches tell.
 
+    :param results: in the order of the input, as far as it was read; None for what was not done.
     :param failures: what was not done, by its place in the input.
-    :param orphans: attempts of unknown outcome that were made up for by another.
+    :param orphans: attempts of unknown outcome; what they may have left behind nobody can find again.
     :param stopped: why the rest was not tried, or None where all was.
     """
 
+    results: Sequence[T | None]
     failures: Sequence[Failure] = ()
     orphans: Sequence[Orphan] = ()
     stopped: YandexAIStudioError | None = None
 
     @property
+    def done(self) -> int:
+        """How many were done."""
+        return sum(one is not None for one in self.results)
+
+    @property
     def is_complete(self) -> bool:
-        """Whether all was done."""
+        """Whether all were done."""
         return not self.failures and self.stopped is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreatedConversations(Batch):
-    """
-    The conversations of a batch.
+class CreatedConversations(Batch[str]):
+    """The conversations that a batch created."""
 
-    :param ids: in the order of the input, None where none was created.
-    """
-
-    ids: Sequence[str | None]
-
-    def created(self) -> Iterator[str]:
-        """Return the ids of those that exist."""
-        return (one for one in self.ids if one is not None)
+    @property
+    def ids(self) -> Sequence[str | None]:
+        """Their ids in the order of the input, None where none was created."""
+        return self.results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddedItems(Batch):
-    """
-    The items that a batch added.
+class AddedItems(Batch[Sequence[str]]):
+    """The items that a batch added."""
 
-    :param item_ids: for each conversation of the input those of its new items, None where not all were added.
-    """
-
-    item_ids: Sequence[Sequence[str] | None]
+    @property
+    def item_ids(self) -> Sequence[Sequence[str] | None]:
+        """For each conversation of the input the ids of its new items, None where not all were added."""
+        return self.results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeletedConversations(Batch):
-    """
-    The conversations that a batch deleted.
+class DeletedConversations(Batch[bool]):
+    """The conversations that a batch deleted."""
 
-    :param deleted: in the order of the input, False where it was not there, None where it was not deleted.
-    """
-
-    deleted: Sequence[bool | None]
+    @property
+    def deleted(self) -> Sequence[bool | None]:
+        """In the order of the input, False where it was not there, None where it was not deleted."""
+        return self.results
 
 
 def _kind_of(error: YandexAIStudioError) -> Kind:

@@ -22,9 +22,7 @@ class ProgressLine:
     :param clock: gives seconds, and does not go back.
     """
 
-    def __init__(
-        self, what: str, log: Log, *, total: int | None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, what: str, log: Log, *, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
         self._log = log
         self._total = total

@@ -3,13 +3,14 @@ How many requests may be under way, and when the next may leave: pure decisions,
 
 A quota of the vendor is told by the text of its 429, as nothing else says which it is:
 
-- ``... gauge quota limit exceed``: too many at once. Each such answer says that there was one too many, so each takes one
-  from the limit. After a while without any, the limit grows by one; where that was too much, the next while is longer.
-- ``... rate quota limit exceed``: too many in a time. All wait as long as the server asks, and then leave at the rate that
-  was found to be allowed, which grows again in the same way.
+- ``... gauge quota limit exceed``: too many at once. Each such answer says that there was one too many, so each
+  takes one from the limit. After a while without any, the limit grows by one; where that was too much, the next
+  while is longer.
+- ``... rate quota limit exceed``: too many in a time. All wait as long as the server asks, and then leave at the
+  rate that was found to be allowed, which grows again in the same way.
 
-What says nothing of quotas, such as a connection that is refused, is put down to the request, until several in a row are
-met by it. From then on all wait, and one at a time finds out whether the server is back.
+What says nothing of quotas, such as a connection that is refused, is put down to the request, until several in a row
+are met by it. From then on all wait, and one at a time finds out whether the server is back.
 
 Source of the texts: https://yandex.cloud/en/docs/ai-studio/concepts/limits names the quotas; the words are observed.
 """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from airflow_provider_yandex_conv._compat import open_url
-from airflow_provider_yandex_conv.bulk.outcome import CreatedConversations
+from airflow_provider_yandex_conv._compat import object_storage_path
+from airflow_provider_yandex_conv.bulk.outcome import Batch, CreatedConversations
 from airflow_provider_yandex_conv.bulk.source import open_source
 from airflow_provider_yandex_conv.bulk.throttle import check_window
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
@@ -14,6 +15,8 @@ from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.bulk.batch import BatchJournal, BatchRun, Work
 
+AnyBatch = TypeVar("AnyBatch", bound=Batch[Any])
+
 
 class BulkMethods(ConnectedHook):
     """Creates, extends and deletes many conversations by one window of requests."""
@@ -21,11 +24,14 @@ class BulkMethods(ConnectedHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._batch: BatchRun[Any] | None = None
+        #: What came of a batch that was cut off from outside: by a time limit of the task or by a signal.
+        self.unfinished: Batch[Any] | None = None
 
     def create_conversations(
         self,
         conversations: Any,
         *,
+        metadata: Mapping[str, str] | None = None,
         concurrency: int = 10,
         rate: float | None = None,
         on_ambiguous: Literal["recreate", "fail"] = "recreate",
@@ -42,7 +48,9 @@ class BulkMethods(ConnectedHook):
         :param conversations: ``{"metadata"?: {str: str}, "items"?: [object]}`` for each: a list; an iterator, or a
             function that returns one; or the path or URL of a file with one such object in each line. It is read as it
             is needed.
-        :param concurrency: how many requests may be under way at most.
+        :param metadata: pairs for each of them; those of its own come first.
+        :param concurrency: how many requests may be under way at most. Somewhat above the quota is best, as the number
+            is lowered while the server says that it is too high.
         :param rate: how many requests may be sent in a second at most; None for as many as the quotas allow.
         :param on_ambiguous: ``recreate`` creates again after an attempt whose outcome is unknown; a WARNING names that,
             and so do the ``orphans`` of the result. ``fail`` does not, and the failure is of the kind ``ambiguous``.
@@ -58,15 +66,13 @@ class BulkMethods(ConnectedHook):
         run = self._new_batch(
             "conversations",
             conversations,
-            ConversationWork(may_recreate=on_ambiguous == "recreate"),
+            ConversationWork(may_recreate=on_ambiguous == "recreate", metadata=metadata or {}),
             concurrency=concurrency,
             rate=rate,
             journal=journal,
+            may_repeat=on_ambiguous == "recreate",
         )
-        self._run_batch(run)
-        return CreatedConversations(
-            ids=run.results, failures=run.failures, orphans=run.orphans, stopped=run.stopped
-        )
+        return self._run_batch(run, CreatedConversations)
 
     def interrupt(self) -> None:
         """
@@ -87,12 +93,13 @@ class BulkMethods(ConnectedHook):
         concurrency: int,
         rate: float | None,
         journal: BatchJournal | None,
+        may_repeat: bool,
     ) -> BatchRun[Any]:
         from airflow_provider_yandex_conv.async_client import AsyncClient
         from airflow_provider_yandex_conv.bulk.batch import BatchRun
 
         check_window(concurrency, rate)
-        source = open_source(what, given, open_url)
+        source = open_source(what, given, lambda url: object_storage_path(url).open())
         client = self._build(AsyncClient)
         client.log = _Muted()
         return BatchRun(
@@ -105,16 +112,25 @@ class BulkMethods(ConnectedHook):
             concurrency=concurrency,
             rate=rate,
             journal=journal,
+            may_repeat=may_repeat,
         )
 
-    def _run_batch(self, run: BatchRun[Any]) -> None:
+    def _run_batch(self, run: BatchRun[Any], kind: type[AnyBatch]) -> AnyBatch:
         self._batch = run
         if self._interrupted:
             run.interrupt()
         try:
             run.run()
+        except BaseException:
+            self.unfinished = _outcome_of(run, kind)
+            raise
         finally:
             self._batch = None
+        return _outcome_of(run, kind)
+
+
+def _outcome_of(run: BatchRun[Any], kind: type[AnyBatch]) -> AnyBatch:
+    return kind(results=run.results, failures=run.failures, orphans=run.orphans, stopped=run.stopped)
 
 
 class _Muted:
