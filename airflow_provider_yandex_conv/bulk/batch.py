@@ -259,7 +259,7 @@ class BatchRun(Generic[T]):
         elif isinstance(error, AmbiguousOutcomeError):
             self._note_orphans(job.index, error)
         if error is not None and not _is_of_all(error, self._window):
-            self.failures.append(Failure.of(job.index, error))
+            self.failures.append(Failure.of(job.index, error, may_repeat=self._may_repeat))
         if self._journal is not None and (error is None or error.applied is False):
             self._journal.settle(job.index, settled.result)
         self._open.discard(job.index)
@@ -315,7 +315,7 @@ class BatchRun(Generic[T]):
             if found is None or (isinstance(found, AmbiguousOutcomeError) and self._may_repeat):
                 self._todo.append(Job(index, spec, str(uuid.uuid4())))
             elif isinstance(found, YandexAIStudioError):
-                self.failures.append(Failure.of(index, found))
+                self.failures.append(Failure.of(index, found, may_repeat=self._may_repeat))
             else:
                 self.results[index] = found
                 self._found += 1

@@ -39,9 +39,15 @@ class Failure:
     final: bool
 
     @classmethod
-    def of(cls, index: int, error: YandexAIStudioError) -> Failure:
-        """Return what an error amounts to."""
-        return cls(index, _kind_of(error), str(error)[:_SHOWN_CHARACTERS], error.final)
+    def of(cls, index: int, error: YandexAIStudioError, *, may_repeat: bool) -> Failure:
+        """
+        Return what an error amounts to.
+
+        :param may_repeat: whether what may have been done may be done again.
+        """
+        kind = _kind_of(error)
+        final = error.final or (kind == "ambiguous" and not may_repeat)
+        return cls(index, kind, str(error)[:_SHOWN_CHARACTERS], final)
 
 
 @dataclass(frozen=True, slots=True)
