@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv.durable import GuardedStore, StateStore, forgetful, unreadable
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.sending import Log
@@ -39,13 +38,14 @@ class ChunkRecord:
     :param fingerprint: of the chunk, and of the connection.
     :param max_tries: of the task instance. A retry leaves it, a user's clear raises it.
     :param results: in the order of the chunk, None for what is not done.
-    :param begun: the ``x-client-request-id`` of requests whose outcome was not noted, by their place in the chunk.
+    :param begun: what was noted before the requests for something that has no result yet, by its place in the chunk:
+        their ``x-client-request-id``, or all that it takes to go on.
     """
 
     fingerprint: str
     max_tries: int | None
     results: list[Any]
-    begun: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the store keeps it."""
@@ -71,7 +71,6 @@ class ChunkRecord:
             and isinstance(kept["results"], list)
             and isinstance(kept["begun"], Mapping)
             and all(one.isdecimal() and int(one) < len(kept["results"]) for one in kept["begun"])
-            and all(isinstance(one, str) for one in kept["begun"].values())
         )
         if not sound:
             raise ValueError("a field is not of the kind that was written")
@@ -112,9 +111,9 @@ class BatchLedger:
         self._is_proven = False
         self.chunk_size = chunk_size
 
-    def open(self, first: int, specs: Sequence[Any]) -> dict[int, Any]:
+    def open(self, first: int, specs: Sequence[Any]) -> tuple[dict[int, Any], dict[int, Any]]:
         """
-        Return what earlier tries did of a chunk: results by their index, or errors where the outcome is unknown.
+        Return what earlier tries did of a chunk: results by their index, and what was begun.
 
         :param first: the index of the first of ``specs``.
         :raises TaskStateStoreError: it cannot be read.
@@ -126,23 +125,21 @@ class BatchLedger:
         found = self._read(number)
         self._records[number] = new
         if found is None:
-            return {}
-        lost = {
-            first + int(place): AmbiguousOutcomeError(
-                "an earlier try of this task ended before it could note an answer", client_request_ids=(request_id,)
-            )
-            for place, request_id in found.begun.items()
-        }
-        if found.max_tries != new.max_tries or found.fingerprint != new.fingerprint:
-            self._put_aside(first, found, was_cleared=found.max_tries != new.max_tries)
-            return {} if found.max_tries != new.max_tries else lost
+            return {}, {}
+        if found.max_tries != new.max_tries:
+            self._put_aside(first, found, because="the task was cleared")
+            return {}, {}
+        if found.fingerprint != new.fingerprint:
+            self._put_aside(first, found, because="the task's input was another then")
+            return {}, {}
         self._records[number] = found
-        return {**{first + place: one for place, one in enumerate(found.results) if one is not None}, **lost}
+        done = {first + place: one for place, one in enumerate(found.results) if one is not None}
+        return done, {first + int(place): one for place, one in found.begun.items()}
 
-    def begin(self, index: int, client_request_id: str) -> None:
-        """Note an attempt, which is sent once :meth:`commit` has returned."""
+    def begin(self, index: int, state: Any) -> None:
+        """Note what is sent once :meth:`commit` has returned."""
         record, place = self._find(index)
-        record.begun[str(place)] = client_request_id
+        record.begun[str(place)] = state
 
     def settle(self, index: int, result: Any) -> None:
         """Note a result, or with None that the last attempt was certainly not applied."""
@@ -184,26 +181,18 @@ class BatchLedger:
         except ValueError as error:
             raise unreadable(self._name(number), error) from error
 
-    def _put_aside(self, first: int, found: ChunkRecord, *, was_cleared: bool) -> None:
+    def _put_aside(self, first: int, found: ChunkRecord, *, because: str) -> None:
         """Say what a record that does not count any more leaves behind."""
-        because = "the task was cleared" if was_cleared else "the task's input was another then"
-        results = [str(one) for one in found.results if one is not None]
-        if results:
+        left = [str(one) for one in found.results if one is not None]
+        left += [f"what became of {one}" for one in found.begun.values()]
+        if left:
             self._log.warning(
                 "%s[%d] to [%d] are done anew, as %s. What was done before stays: %s",
                 self._what,
                 first,
                 first + len(found.results) - 1,
                 because,
-                ", ".join(results),
-            )
-        if found.begun and was_cleared:
-            self._log.warning(
-                "%s[%d] to [%d]: no answer was noted to requests of before (x-client-request-id %s)",
-                self._what,
-                first,
-                first + len(found.results) - 1,
-                ", ".join(found.begun.values()),
+                ", ".join(left),
             )
 
 

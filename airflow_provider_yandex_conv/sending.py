@@ -13,6 +13,7 @@ import tenacity
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.api.wire import Call, Safety, T
 from airflow_provider_yandex_conv.auth.credential import Authorization
+from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
     APIConnectionError,
@@ -68,6 +69,22 @@ class Sender(Protocol):
 
     def note_cut(self, cut: AmbiguousOutcomeError) -> None:
         """Keep what is known of a creating request that was cut off from outside."""
+
+
+class Caller(Protocol):
+    """What is asked of a client by who makes several calls for one purpose, one after the other."""
+
+    endpoint: Endpoint
+    retry: RequestRetry
+    log: Log
+    connection_id: str | None
+    cut_off: YandexAIStudioError | None
+
+    def send(self, call: Call[T], *, journal: AttemptJournal | None = None) -> T:
+        """Send a call, as ``Client.send`` does."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait, or return at once when told to stop."""
 
 
 class Sending(Generic[T]):

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.limits import check_metadata
-from airflow_provider_yandex_conv.bulk.source import Unreadable
-from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, ConfigurationError, NotFoundError
+from airflow_provider_yandex_conv.bulk.source import fields_of
+from airflow_provider_yandex_conv.exceptions import AmbiguousOutcomeError, NotFoundError
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Conversation
     from airflow_provider_yandex_conv.api.wire import Call
-    from airflow_provider_yandex_conv.bulk.batch import Again, Job
+    from airflow_provider_yandex_conv.bulk.job import Desk, Job
     from airflow_provider_yandex_conv.bulk.window import Window
-
-_FIELDS = {"metadata", "items"}
 
 
 class ConversationWork:
@@ -27,11 +25,13 @@ class ConversationWork:
     :param metadata: pairs for each conversation; those of its own come first.
     """
 
+    notes_itself = False
+
     def __init__(self, *, may_recreate: bool, metadata: Mapping[str, str]) -> None:
         self._may_recreate = may_recreate
         self._metadata = metadata
 
-    async def __call__(self, window: Window, job: Job, again: Again) -> str:
+    async def __call__(self, window: Window, job: Job, desk: Desk) -> str:
         """
         Create it.
 
@@ -50,7 +50,10 @@ class ConversationWork:
                 if not self._may_recreate or not error.transient or error.gave_up or window.stopped is not None:
                     raise
                 lost = error
-            await again(job, lost)
+            await desk.ask_again(job, lost)
+
+    def close(self) -> None:
+        """Free nothing, as it holds nothing."""
 
 
 def call_of(spec: Any, metadata: Mapping[str, str]) -> Call[Conversation]:
@@ -60,14 +63,7 @@ def call_of(spec: Any, metadata: Mapping[str, str]) -> Call[Conversation]:
     :param spec: ``{"metadata"?: {str: str}, "items"?: [object]}``.
     :raises ConfigurationError: it is no such thing, or breaks a limit.
     """
-    if isinstance(spec, Unreadable):
-        raise ConfigurationError(spec.why)
-    if not isinstance(spec, Mapping):
-        raise ConfigurationError(f"a conversation must be an object with metadata and items, got {type(spec).__name__}")
-    unknown = set(spec) - _FIELDS
-    if unknown:
-        names = ", ".join(sorted(str(name)[:80] for name in unknown))
-        raise ConfigurationError(f"a conversation has metadata and items, and nothing else; got {names}")
+    spec = fields_of(spec, "a conversation", "metadata", "items")
     own = spec.get("metadata")
     if own is not None:
         check_metadata(own)

@@ -31,12 +31,14 @@ class Failure:
     :param kind: one of ``invalid``, ``refused``, ``missing``, ``ambiguous``, ``failed``.
     :param error: the text of the error.
     :param final: whether doing it again can never help.
+    :param in_part: whether some of it was done, or may have been.
     """
 
     index: int
     kind: Kind
     error: str
     final: bool
+    in_part: bool = False
 
     @classmethod
     def of(cls, index: int, error: YandexAIStudioError, *, may_repeat: bool) -> Failure:
@@ -47,7 +49,8 @@ class Failure:
         """
         kind = _kind_of(error)
         final = error.final or (kind == "ambiguous" and not may_repeat)
-        return cls(index, kind, str(error)[:_SHOWN_CHARACTERS], final)
+        in_part = kind == "ambiguous" or bool(error.stored_item_ids)
+        return cls(index, kind, str(error)[:_SHOWN_CHARACTERS], final, in_part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from airflow_provider_yandex_conv.exceptions import ConfigurationError
 #: Opens a URL of an object storage for reading text.
 OpenURL = Callable[[str], AbstractContextManager[IO[str]]]
 
+#: How much of an unknown field's name a message shows.
+_SHOWN_CHARACTERS = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -79,3 +82,31 @@ def _value(line: str, number: int) -> Any:
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg} at character {error.pos}" if isinstance(error, json.JSONDecodeError) else "too deep"
         return Unreadable(f"line {number} is no JSON ({reason})")
+
+
+def checked(spec: Any) -> Any:
+    """
+    Return what was read.
+
+    :raises ConfigurationError: it is a line that is no JSON.
+    """
+    if isinstance(spec, Unreadable):
+        raise ConfigurationError(spec.why)
+    return spec
+
+
+def fields_of(spec: Any, what: str, *names: str) -> Mapping[str, Any]:
+    """
+    Return an object of the input.
+
+    :param what: what it is, for the message: ``a conversation``.
+    :param names: all the fields that it may have.
+    :raises ConfigurationError: it is none, or has other fields.
+    """
+    spec = checked(spec)
+    if not isinstance(spec, Mapping):
+        raise ConfigurationError(f"{what} must be an object with {' and '.join(names)}, got {type(spec).__name__}")
+    unknown = ", ".join(sorted(str(name)[:_SHOWN_CHARACTERS] for name in set(spec) - set(names)))
+    if unknown:
+        raise ConfigurationError(f"{what} has {' and '.join(names)}, and nothing else; got {unknown}")
+    return spec

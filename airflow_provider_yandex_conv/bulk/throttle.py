@@ -59,7 +59,7 @@ class Throttle:
         draw: Callable[[], float] = random.random,
     ) -> None:
         check_window(concurrency, rate)
-        self._most, self._most_rate = concurrency, rate
+        self._most_rate = rate
         self._retry = retry
         self._draw = draw
         self._limit = min(concurrency, _START)
@@ -74,6 +74,8 @@ class Throttle:
         self._rounds = 0
         self._failures = 0
         self._trouble_since: float | None = None
+        #: How many may be under way at most.
+        self.concurrency = concurrency
         #: Requests under way.
         self.in_flight = 0
         #: Requests that were answered as they should be.
@@ -115,7 +117,7 @@ class Throttle:
         self._answered_at.append(now)
         self._answers += 1
         if self._is_starting:
-            self._limit = min(self._limit + 1, self._most)
+            self._limit = min(self._limit + 1, self.concurrency)
         elif self._answers >= self._grow_after:
             self._grow()
 
@@ -155,7 +157,7 @@ class Throttle:
             self._rate *= _RATE_GROWTH
             if self._most_rate is not None:
                 self._rate = min(self._rate, self._most_rate)
-        self._limit = min(self._limit + 1, self._most)
+        self._limit = min(self._limit + 1, self.concurrency)
         self._has_grown = True
 
     def _shrink(self, now: float, error: RateLimitError) -> None:

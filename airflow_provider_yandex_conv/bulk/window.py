@@ -21,6 +21,7 @@ from airflow_provider_yandex_conv.exceptions import (
     ConfigurationError,
     CredentialRefreshError,
     InterruptedCallError,
+    NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     UnsupportedEndpointError,
@@ -115,6 +116,7 @@ class Window:
         :raises YandexAIStudioError: it failed; where all would, the window is stopped.
         """
         trial = Trial() if trial is None else trial
+        may_be_done = False
         while True:
             await self._turn(call.name)
             try:
@@ -128,6 +130,9 @@ class Window:
             finally:
                 self.throttle.came_back()
                 self._admit()
+            if may_be_done and isinstance(failure, NotFoundError) and call.if_gone is not None:
+                return call.if_gone
+            may_be_done = may_be_done or failure.applied is None
             if not await self._wants_another(failure, call, trial):
                 raise failure
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -70,14 +69,14 @@ def test_the_ids_are_kept_by_chunks(attempt, store, emulator):
     assert [len(record["results"]) for record in store.kept().values()] == [10, 10, 5]
 
 
-def test_what_is_kept_says_nothing_of_the_content(attempt, store):
+def test_what_is_kept_says_nothing_of_the_content(attempt, store, emulator):
     attempt([{"metadata": {"n": "1", "topic": "a secret plan"}, "items": [{"role": "user", "content": "the plan"}]}])
     assert "plan" not in str(store.kept())
 
 
 def test_a_retry_creates_only_what_is_missing(attempt, store, emulator, context):
     emulator.fail(CREATE, status=503, skip=12, times=None)
-    with pytest.raises(errors.BatchIncompleteError, match="12 of .* conversations were created"):
+    with pytest.raises(errors.BatchIncompleteError, match=r"12 of .* conversations were created"):
         attempt(specs(25))
     first = context["pushed"]["conversation_ids"]
     assert sum(one is not None for one in first) == 12
@@ -235,4 +234,3 @@ def test_a_try_that_is_killed_at_any_moment_loses_nothing(attempt, store, emulat
     text = logged()
     assert all(one in text for one in begun)
     assert len(names & set(begun)) >= len(extras)
-    print(json.dumps({"seed": seed, "moment": moment, "kept": sum(one is not None for one in kept), "extras": len(extras)}))
