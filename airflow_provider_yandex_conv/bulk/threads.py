@@ -105,10 +105,11 @@ class WindowClient:
 
     async def _cut_short(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Let a coroutine be cancelled by :meth:`cut`, and see it end before the thread goes on."""
-        self._waits_for = asyncio.ensure_future(coroutine)
+        task = asyncio.ensure_future(coroutine)
+        self._waits_for = task
         if self._is_cut:
-            self._waits_for.cancel()
-        return await self._waits_for
+            task.cancel()
+        return await task
 
 
 class ThreadedWork(Generic[T]):

@@ -41,6 +41,7 @@ class WorkLoop:
         self._loop = asyncio.new_event_loop()
         self._window = Window(client, throttle, client.retry, self._loop)
         self._jobs: asyncio.Queue[Job | None] = asyncio.Queue()
+        self._is_over = asyncio.Event()
         self._count = throttle.concurrency
         self._workers: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._drive, name="yandex-ai-studio-batch", daemon=True)
@@ -101,6 +102,7 @@ class WorkLoop:
         async with self._client:
             self._workers = [asyncio.create_task(self._worker()) for _ in range(self._count)]
             await asyncio.gather(*self._workers, return_exceptions=True)
+            await self._is_over.wait()  # those that were cut off have ended before the other thread is done
 
     async def _worker(self) -> None:
         while (job := await self._jobs.get()) is not None:
@@ -166,5 +168,6 @@ class WorkLoop:
                 self._settle(Settled(job, error=self._not_done(job)))
 
     def _end(self) -> None:
+        self._is_over.set()
         for _ in range(self._count):
             self._jobs.put_nowait(None)
