@@ -37,7 +37,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses")],
+                "python-modules": [
+                    f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses", "bulk")
+                ],
             }
         ],
         "sensors": [

@@ -30,10 +30,12 @@ LAYERS = [
     "base_client",
     "client",
     "async_client",
+    "bulk",
     "polling",
     "_compat",
     "hooks",
     "durable",
+    "durable_batch",
     "triggers",
     "operators",
     "sensors",
@@ -167,7 +169,8 @@ print(json.dumps({"ms": spent * 1000, "loaded": sorted({name.split(".")[0] for n
 
 
 @pytest.fixture(
-    scope="module", params=["operators.conversations", "operators.responses", "sensors.items", "sensors.responses"]
+    scope="module",
+    params=["operators.bulk", "operators.conversations", "operators.responses", "sensors.items", "sensors.responses"],
 )
 def measured(request):
     """What importing them adds to a process that has loaded Airflow; the first run warms the disk."""
