@@ -8,6 +8,10 @@ from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.operators.bulk import (
+    YandexCreateConversationsOperator,
+    YandexDeleteConversationsOperator,
+)
 from airflow_provider_yandex_conv.operators.conversations import (
     YandexCreateConversationOperator,
     YandexDeleteConversationOperator,
@@ -72,6 +76,15 @@ with DAG("adding_in_two_tries", schedule=None, **SETTINGS):
         items=[{"role": "user", "content": str(number)} for number in range(50)],
         request_retry=FAST,
     )
+
+with DAG("creating_many", schedule=None, **SETTINGS):
+    create = YandexCreateConversationsOperator(
+        task_id="create",
+        conversations=lambda: ({"metadata": {"n": str(number)}} for number in range(50)),
+        concurrency=2,
+    )
+    delete = YandexDeleteConversationsOperator(task_id="delete", conversation_ids=create.output)
+    create >> delete.as_teardown()
 
 if SUPPORTS_RETRY_POLICIES:
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
