@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pydoc import locate
 
 from docutils.nodes import Element
 from sphinx.application import Sphinx
@@ -34,20 +35,15 @@ html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
 
-# Base classes without a page here: of other libraries, or with methods that are shown where they are inherited.
-nitpick_ignore_regex = [
-    ("py:.*", r"(airflow|enum)\..*"),
-    ("py:.*", r"airflow_provider_yandex_conv\.(hooks\.\w+\.\w+Methods|base_client\.BaseClient|api\.wire\.T)"),
-]
-
 
 def leave_plain(app: Sphinx, env: BuildEnvironment, node: Element, content: Element) -> Element | None:
     """
-    Show the types in signatures, and the errors of other libraries, as text where they have no page here.
+    Show what has no page here as text: types in signatures, base classes, errors of other libraries.
 
-    What a docstring refers to itself, by a role, has to be there.
+    What a docstring refers to itself, by a role, has to have one, or be there by its whole name.
     """
-    return None if "refwarn" in node else content
+    is_written = "refwarn" in node
+    return None if is_written and locate(node["reftarget"]) is None else content
 
 
 def refuse_what_is_fetched(app: Sphinx, exception: Exception | None) -> None:

@@ -31,7 +31,10 @@ INTERNAL = (
     "auth",  # a credential is chosen by the connection
     "auth.*",
     "base_client",
+    "bulk",
+    "bulk.*",  # its results are shown
     "durable",
+    "durable_batch",
     "emulator",
     "emulator.app",
     "emulator.errors",
@@ -55,7 +58,9 @@ INTERNAL = (
     "operators",
     "operators.adding",
     "operators.asking",
+    "operators.batches",  # what the operators for many at once have in common
     "operators.creating",
+    "operators.manifest",
     "operators.schema",
     "operators.stamp",
     "polling",

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.credentials import AUTH_TYPES
-from airflow_provider_yandex_conv.operators import conversations, items, responses
+from airflow_provider_yandex_conv.operators import bulk, conversations, items, responses
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
 from airflow_provider_yandex_conv.sensors import items as item_sensors
 from airflow_provider_yandex_conv.sensors import responses as response_sensors
@@ -27,7 +27,7 @@ def test_the_connection_table_names_every_field():
 
 @pytest.mark.parametrize(
     ("heading", "modules"),
-    [("Operators", (conversations, items, responses)), ("Sensors", (item_sensors, response_sensors))],
+    [("Operators", (conversations, items, responses, bulk)), ("Sensors", (item_sensors, response_sensors))],
 )
 def test_the_tables_name_every_operator_and_sensor_and_its_templated_arguments(heading, modules):
     kinds = {
