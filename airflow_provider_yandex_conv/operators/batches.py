@@ -38,6 +38,10 @@ class BatchOperator(YandexAIStudioOperator):
         self.concurrency = concurrency
         self.rate = rate
 
+    def _read(self, given: Any, context: Context) -> Any:
+        """Return an input; a function is called as newer Airflows themselves call one in a template field."""
+        return given(context=context, jinja_env=self.get_template_env()) if callable(given) else given
+
     def _finish(self, context: Context, do: Callable[[], Batch[Any]], *, can_go_on: bool) -> Any:
         """
         Do a batch, and return what goes to XCom.

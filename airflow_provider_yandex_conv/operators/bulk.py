@@ -31,9 +31,9 @@ class YandexCreateConversationsOperator(DurableBatchOperator):
     On Airflow below 3.3, or with ``durable=False``, a task that has created some and fails does so for good, with its
     retries unused: a retry would create those again.
 
-    :param conversations: ``{"metadata"?: {str: str}, "items"?: [object]}`` for each: a list; a function that returns an
-        iterator; or the path or URL of a file with one such object in each line. It is read as it is needed, and must
-        be in the same order on a retry. (templated)
+    :param conversations: ``{"metadata"?: {str: str}, "items"?: [object]}`` for each: a list; a function of ``context``
+        and ``jinja_env`` that returns an iterator; or the path or URL of a file with one such object in each line. It
+        is read as it is needed, and must be in the same order on a retry. (templated)
     :param stamp_metadata: add four pairs that name the DAG, run, task and map index. Pairs of the input come first.
     :param concurrency: how many requests may be under way at most; somewhat above the quota is best, as the number is
         lowered while the server says that it is too high.
@@ -85,7 +85,7 @@ class YandexCreateConversationsOperator(DurableBatchOperator):
             return self._finish(
                 context,
                 lambda: self.hook.create_conversations(
-                    self.conversations,
+                    self._read(self.conversations, context),
                     metadata=stamped,
                     concurrency=self.concurrency,
                     rate=self.rate,
@@ -110,8 +110,8 @@ class YandexAddItemsToConversationsOperator(DurableBatchOperator):
     with its retries unused.
 
     :param additions: ``{"conversation_id": str, "items": [object]}`` for each, each conversation once: a list; a
-        function that returns an iterator; or the path or URL of a file with one such object in each line. It is read as
-        it is needed, and must be in the same order on a retry. (templated)
+        function of ``context`` and ``jinja_env`` that returns an iterator; or the path or URL of a file with one such
+        object in each line. It is read as it is needed, and must be in the same order on a retry. (templated)
     :param concurrency: how many requests may be under way at most.
     :param rate: how many requests may be sent in a second at most; None for as many as the quotas allow.
     :param on_ambiguous: ``reconcile`` reads the conversation and sends only what is missing. ``fail`` leaves it, and
@@ -152,7 +152,7 @@ class YandexAddItemsToConversationsOperator(DurableBatchOperator):
             return self._finish(
                 context,
                 lambda: self.hook.add_items_to_conversations(
-                    self.additions,
+                    self._read(self.additions, context),
                     concurrency=self.concurrency,
                     rate=self.rate,
                     on_ambiguous=self.on_ambiguous,
@@ -177,9 +177,10 @@ class YandexDeleteConversationsOperator(BatchOperator):
     XCom: the return value is ``{"deleted": int, "missing": int}``: how many this task deleted, and how many were not
     there.
 
-    :param conversation_ids: which ones: a list of ids; a function that returns an iterator; the path or URL of a file
-        with one id, as JSON, in each line; or what ``YandexCreateConversationsOperator`` returns. None in the place of
-        an id stands for a conversation that was never created, in the place of the list for none at all. (templated)
+    :param conversation_ids: which ones: a list of ids; a function of ``context`` and ``jinja_env`` that returns an
+        iterator; the path or URL of a file with one id, as JSON, in each line; or what
+        ``YandexCreateConversationsOperator`` returns. None in the place of an id stands for a conversation that was
+        never created, in the place of the list for none at all. (templated)
     :param ignore_missing: whether a conversation that is not there is no error. On a retry it never is, as the try
         before may have deleted it.
     :param concurrency: how many requests may be under way at most.
@@ -211,7 +212,7 @@ class YandexDeleteConversationsOperator(BatchOperator):
             return self._finish(
                 context,
                 lambda: self.hook.delete_conversations(
-                    [] if self.conversation_ids is None else self.conversation_ids,
+                    [] if self.conversation_ids is None else self._read(self.conversation_ids, context),
                     ignore_missing=self.ignore_missing or was_tried_before(context),
                     concurrency=self.concurrency,
                     rate=self.rate,

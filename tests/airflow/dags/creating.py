@@ -80,7 +80,7 @@ with DAG("adding_in_two_tries", schedule=None, **SETTINGS):
 with DAG("creating_many", schedule=None, **SETTINGS):
     create = YandexCreateConversationsOperator(
         task_id="create",
-        conversations=lambda: ({"metadata": {"n": str(number)}} for number in range(50)),
+        conversations=lambda context, jinja_env: ({"metadata": {"n": str(number)}} for number in range(50)),
         concurrency=2,
     )
     delete = YandexDeleteConversationsOperator(task_id="delete", conversation_ids=create.output)
