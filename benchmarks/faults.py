@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from measuring import Report
+
 from processes import airflow_home, airflow_logging, connections
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "contract"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from certificate import write_certificate
 from measuring import Aim, Report, interleaved, ratios, spread
+
 from processes import FOLDER, airflow_home, connections, fresh, serving
 
 SCRIPTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 
 from measuring import Aim, Report, interleaved, ratios, spread
+
 from processes import airflow_home, fresh
 
 IMPORTS = {

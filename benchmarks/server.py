@@ -98,7 +98,13 @@ class Server:
             counted.requests += 1
             counted.refused += 1
             message = f"ai.requestsInFlight.count gauge quota limit exceed: allowed {self._limit} requests"
-            error = {"grpcCode": 8, "httpCode": 429, "message": message, "httpStatus": "Too Many Requests", "details": []}
+            error = {
+                "grpcCode": 8,
+                "httpCode": 429,
+                "message": message,
+                "httpStatus": "Too Many Requests",
+                "details": [],
+            }
             connection.send("429 Too Many Requests", {"error": error})
             return
         counted.enter()
@@ -113,7 +119,8 @@ class Server:
         counted.created += 1
         name = f"conv_{next(counted.numbers):032d}"
         connection.send(
-            "200 OK", {"id": name, "object": "conversation", "metadata": {"topic": "sales"}, "created_at": int(time.time())}
+            "200 OK",
+            {"id": name, "object": "conversation", "metadata": {"topic": "sales"}, "created_at": int(time.time())},
         )
 
     @staticmethod

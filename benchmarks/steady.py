@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from measuring import Aim, Report, interleaved, ratios, spread
+
 from processes import airflow_home, airflow_logging, connections, serving
 
 METADATA = {"topic": "sales"}

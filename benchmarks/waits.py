@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from measuring import Aim, Report, interleaved, ratios, spread
+
 from processes import Server, airflow_home, airflow_logging, connections, serving
 
 Way = Callable[[str, list[str]], Awaitable[None]]
@@ -67,7 +68,10 @@ def run(*, quick: bool) -> Report:
                 for name, way in (("ours, trigger", ours), ("aiohttp", bare))
             }
             results = interleaved(ways, rounds, warm_up=False)
-            kept = {name: asyncio.run(_bytes_kept(way, server, count)) for name, way in (("ours, trigger", ours), ("aiohttp", bare))}
+            kept = {
+                name: asyncio.run(_bytes_kept(way, server, count))
+                for name, way in (("ours, trigger", ours), ("aiohttp", bare))
+            }
             cpu = {name: [one.cpu_ms_per_look for one in found] for name, found in results.items()}
             for name, found in results.items():
                 rows.append(
@@ -130,5 +134,3 @@ async def _bytes_kept(way: Way, server: Server, count: int) -> float:
     tracemalloc.stop()
     await waiting
     return held / count
-
-
