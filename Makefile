@@ -5,7 +5,7 @@
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
-#   make bench-waits          wait for a thousand responses in one event loop, beside bare aiohttp
+#   make bench                measure beside what else there is; make bench-NAME for one of the benchmarks
 #   make docs                 build the documentation, in which no warning is allowed; needs Python 3.11 or later
 #   make docs-serve           show it on http://127.0.0.1:8000
 #   make lint types           check style and types
@@ -17,7 +17,7 @@ AIRFLOW ?= 3.3
 PYTHON ?= python3
 # How often the system tests try each kill.
 ROUNDS ?= 1
-ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery 3.3-docs),)
+ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery 3.3-bench 3.3-docs),)
 $(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
 endif
 # An environment for each Airflow, and for each Python that is asked for by name.
@@ -36,7 +36,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-matrix bench-waits docs docs-serve lint types format constraints clean
+.PHONY: help install demo test test-system test-matrix bench bench-parse bench-first bench-steady bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,8 +64,10 @@ test-system:
 	@$(MAKE) --no-print-directory install AIRFLOW=3.3-celery
 	ROUNDS=$(ROUNDS) .venv-3.3-celery/bin/python -m pytest tests/system --basetemp=.cache/system
 
-bench-waits: install
-	@$(BIN)/python benchmarks/waits.py
+# In an environment with what is compared; each writes its table into .cache/bench/NAME.md as well.
+bench bench-parse bench-first bench-steady bench-waits bench-faults:
+	@$(MAKE) --no-print-directory install AIRFLOW=3.3-bench
+	@.venv-3.3-bench/bin/python benchmarks $(patsubst bench-%,%,$(filter bench-%,$@))
 
 test-matrix:
 	@$(PYTHON) tests/matrix.py
@@ -96,6 +98,7 @@ format: install
 constraints: install
 	$(call pin,3.3,3.3.2,2026-11-20,--group lint)
 	$(call pin,3.3-celery,3.3.2,2026-11-20,--group celery)
+	$(call pin,3.3-bench,3.3.2,2026-11-20,--group bench)
 	$(call pin,3.3-docs,3.3.2,2026-11-20,--group docs)
 	$(call pin,3.1,3.1.8,2026-03-14)
 	$(call pin,3.0,3.0.6,2025-09-02,--exclude-newer-package apache-airflow-providers-common-compat=2025-11-30)

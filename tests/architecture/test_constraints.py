@@ -31,7 +31,13 @@ def pins(file):
         yield parsed.name, version, parsed.marker, len(hashes)
 
 
-FURTHER_GROUPS = {"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"], "airflow-3.3-docs": ["docs"]}
+FURTHER_GROUPS = {
+    "airflow-3.3": ["lint"],
+    "airflow-3.3-bench": ["bench"],
+    "airflow-3.3-browser": ["browser"],
+    "airflow-3.3-celery": ["celery"],
+    "airflow-3.3-docs": ["docs"],
+}
 
 
 def wanted(file):
