@@ -4,6 +4,7 @@
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
+#   make test-browser         look at Airflow 3.3, 3.1 and 2.10 with a browser; needs the Debian package chromium
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
 #   make bench-waits          wait for a thousand responses in one event loop, beside bare aiohttp
 #   make lint types           check style and types
@@ -33,7 +34,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-matrix bench-waits lint types format constraints clean
+.PHONY: help install demo test test-system test-browser test-matrix bench-waits lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -60,6 +61,11 @@ test: install
 test-system:
 	@$(MAKE) --no-print-directory install AIRFLOW=3.3-celery
 	ROUNDS=$(ROUNDS) .venv-3.3-celery/bin/python -m pytest tests/system --basetemp=.cache/system
+
+# The tests and Airflow 3.3 in one environment, the older releases in theirs.
+test-browser:
+	@for version in 3.3-browser 3.1 2.10; do $(MAKE) --no-print-directory install AIRFLOW=$$version || exit; done
+	.venv-3.3-browser/bin/python -m pytest tests/browser --basetemp=.cache/browser
 
 bench-waits: install
 	@$(BIN)/python benchmarks/waits.py

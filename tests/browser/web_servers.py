@@ -46,7 +46,9 @@ class Airflow3(Installation):
         page.wait_for_url(lambda url: "/auth/login" not in url)
 
     def _token(self):
-        answer = self._session.post(f"{self.url}/auth/token", json={"username": "admin", "password": "admin"}, timeout=30)
+        answer = self._session.post(
+            f"{self.url}/auth/token", json={"username": "admin", "password": "admin"}, timeout=30
+        )
         return answer.json()["access_token"]
 
 
@@ -65,7 +67,18 @@ class Airflow2(Installation):
 
     def start_web(self):
         self.processes.run_to_end("migrate", *self.airflow("db", "migrate"), env=self.environment)
-        names = ["--username", "admin", "--password", "admin", "--firstname", "A", "--lastname", "B", "--email", "a@b.c"]
+        names = [
+            "--username",
+            "admin",
+            "--password",
+            "admin",
+            "--firstname",
+            "A",
+            "--lastname",
+            "B",
+            "--email",
+            "a@b.c",
+        ]
         self.processes.run_to_end(
             "user", *self.airflow("users", "create", "--role", "Admin", *names), env=self.environment
         )
@@ -78,9 +91,9 @@ class Airflow2(Installation):
     def log_in(self, page, user):
         """Fill in the log-in form."""
         page.goto("/login/")
-        page.get_by_placeholder("Username").fill(user)
-        page.get_by_placeholder("Password").fill(user)
-        page.get_by_role("button", name="Sign In").click()
+        page.locator("#username").fill(user)
+        page.locator("#password").fill(user)
+        page.locator("[type=submit]").click()
         page.wait_for_url(lambda url: "/login" not in url)
 
     def _is_up(self):
