@@ -204,6 +204,30 @@ def test_a_retry_adds_what_the_try_before_left(run_dag, emulator):
     assert outcome.xcom("add") == [item["id"] for item in stored["items"]]
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "operation"),
+    [
+        ("daily_conversation", "updateConversation"),
+        ("turn_by_turn", "createConversationItems"),
+        ("ask_and_branch", "createResponse"),
+        ("nightly_batch", "createConversationItems"),
+    ],
+)
+def test_an_example_whose_work_fails_deletes_and_fails(run_dag, emulator, dag_id, operation):
+    emulator.fail(operation, status=400)
+    outcome = run_dag(dag_id)
+    assert (outcome.state, outcome.states()["delete"]) == ("failed", "success")
+    assert emulator.conversations == []
+    assert emulator.deleted_conversations
+
+
+def test_a_run_can_fail_by_its_work_and_by_its_teardown(run_dag, emulator):
+    """With ``on_failure_fail_dagrun`` alone, Airflow would look at the teardown in place of the work."""
+    outcome = run_dag("creating_and_failing_either")
+    assert outcome.states() == {"create": "success", "fail": "failed", "done": "upstream_failed", "delete": "success"}
+    assert outcome.state == "failed"
+
+
 def test_the_teardown_deletes_when_a_task_in_between_has_failed(run_dag, emulator):
     outcome = run_dag("creating_and_failing")
     assert outcome.states() == {"create": "success", "fail": "failed", "delete": "success"}
