@@ -148,8 +148,8 @@ class Exchange:
 
         :raises YandexAIStudioError: what ``parse`` raises, and ``InvalidResponseError`` where it breaks.
         """
-        if response.status < 300:
-            response = replace(response, body=_redact_long(response.body, self._secrets))
+        if response.status < 300 and (body := _redact_long(response.body, self._secrets)) != response.body:
+            response = replace(response, body=body)
         problem = ""
         try:
             return parse(response)

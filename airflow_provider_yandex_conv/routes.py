@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -70,7 +70,7 @@ class Routes:
             return way
         # Both are encoded already, in the very way in which requests encodes.
         query = f"?{urlencode(exchange.query)}" if exchange.query else ""
-        return replace(way, url=f"{way.url.rstrip('/')}/{exchange.path}{query}")
+        return Route(f"{way.url.rstrip('/')}/{exchange.path}{query}", way.proxies, way.proxy, way.verify)
 
     def _explore(self, exchange: Exchange) -> Route:
         """Return the way to what all requests to an origin have in common."""

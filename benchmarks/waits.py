@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import statistics
 import time
 import tracemalloc
@@ -40,8 +41,12 @@ async def ours(_: str, response_ids: list[str]) -> None:
 
 
 async def bare(base_url: str, response_ids: list[str]) -> None:
-    """Look at the same growing intervals with one session, and do nothing else."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    """Look at the same growing intervals, drawn alike, with one session, and do nothing else."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        headers={"Authorization": "Api-Key benchmark", "OpenAI-Project": "b1g"},
+        timeout=aiohttp.ClientTimeout(connect=10, sock_read=30),
+    ) as session:
 
         async def wait(response_id: str) -> None:
             interval = 1.0
@@ -52,7 +57,7 @@ async def bare(base_url: str, response_ids: list[str]) -> None:
                             return
                 except aiohttp.ServerDisconnectedError:
                     continue  # a connection that was kept open was closed just then
-                await asyncio.sleep(interval * 0.75)
+                await asyncio.sleep(interval * random.uniform(0.5, 1))
                 interval = min(15.0, interval * 1.5)
 
         await asyncio.gather(*map(wait, response_ids))
