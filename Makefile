@@ -15,7 +15,7 @@ AIRFLOW ?= 3.3
 PYTHON ?= python3
 # How often the system tests try each kill.
 ROUNDS ?= 1
-ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery),)
+ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery 3.3-browser),)
 $(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
 endif
 # An environment for each Airflow, and for each Python that is asked for by name.
@@ -83,6 +83,7 @@ format: install
 constraints: install
 	$(call pin,3.3,3.3.2,2026-11-20,--group lint)
 	$(call pin,3.3-celery,3.3.2,2026-11-20,--group celery)
+	$(call pin,3.3-browser,3.3.2,2026-11-20,--group browser)
 	$(call pin,3.1,3.1.8,2026-03-14)
 	$(call pin,3.0,3.0.6,2025-09-02,--exclude-newer-package apache-airflow-providers-common-compat=2025-11-30)
 	$(call pin,2.10,2.10.5,2025-11-30)

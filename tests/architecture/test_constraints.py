@@ -17,7 +17,7 @@ else:
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FILES = sorted((ROOT / "constraints").glob("*.txt"))
-TARGETS = re.findall(r"call pin,([\d.]+(?:-celery)?),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text())
+TARGETS = re.findall(r"call pin,([\d.]+(?:-celery|-browser)?),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text())
 
 
 def pins(file):
@@ -32,7 +32,7 @@ def pins(file):
 
 
 def wanted(file):
-    groups = ["build", "test", *{"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"]}.get(file.stem, [])]
+    groups = ["build", "test", *{"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"], "airflow-3.3-browser": ["browser"]}.get(file.stem, [])]
     yield from PROJECT["project"]["dependencies"]
     yield from PROJECT["project"]["optional-dependencies"]["emulator"]
     for group in groups:

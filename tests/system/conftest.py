@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from installation import Installation
 
 #: How often each kill is tried.
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
+DAGS = Path(__file__).parent / "dags"
 _measured = {}
 # A test run that is told to end ends what it has started.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -31,9 +33,9 @@ def emulator(_emulator):
 
 @pytest.fixture(scope="session")
 def _local(_emulator, tmp_path_factory):
-    installation = Installation(tmp_path_factory.mktemp("local"), _emulator)
+    installation = Installation(tmp_path_factory.mktemp("local"), _emulator, dags=DAGS)
     try:
-        installation.start()
+        installation.start(dag_count=7)
         yield installation
     finally:
         installation.stop()
