@@ -30,7 +30,6 @@ from airflow_provider_yandex_conv.ui.task import TaskName, conversation_of
 
 #: How many pages are made at once. Each holds a thread of the API server, which has 40 for all that it does.
 MAX_AT_ONCE = 8
-_SECONDS_TO_WAIT_FOR_A_TURN = 2.0
 _HERE = Path(__file__).parent
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
 _HEADERS = {
@@ -81,7 +80,8 @@ def show(dag_id: str, run_id: str, task_id: str, map_index: str, before: str | N
     :param before: the cursor of an older page; the newest without it.
     """
     task = TaskName(dag_id, run_id, task_id, _map_index(map_index))
-    if not turns.acquire(timeout=_SECONDS_TO_WAIT_FOR_A_TURN):
+    # Who waited here would hold a thread as well.
+    if not turns.acquire(blocking=False):
         raise Notice("Too many people are reading just now", "Reload in a moment.", status=503)
     try:
         subject = conversation_of(task)

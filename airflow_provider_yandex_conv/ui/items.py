@@ -22,7 +22,7 @@ MAX_TEXT = 10_000
 #: Characters of a whole page that are read as Markdown, and the seconds that this may take, as it takes long where
 #: somebody wants it to; what comes behind is shown as it stands.
 MAX_MARKDOWN = 100_000
-MAX_MARKDOWN_SECONDS = 0.3
+MAX_MARKDOWN_SECONDS = 0.2
 #: Characters of a whole page.
 MAX_PAGE = 400_000
 #: Parts of one item.

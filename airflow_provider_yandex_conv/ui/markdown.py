@@ -111,7 +111,7 @@ class _Renderer(RendererHTML):
 
     def image(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         token = tokens[index]
-        label = "\N{FRAME WITH PICTURE} " + (self.renderInlineAsText(token.children or [], options, env) or "image")
+        label = f"image: {self.renderInlineAsText(token.children or [], options, env)}"
         inner = escape(label) if token.meta.get("in_link") else link(str(token.attrs.get("src", "")), label)
         return _html("{}", inner)
 

@@ -182,7 +182,7 @@ def _no_conversation(state: str | None, *, created_by_task: bool) -> Notice:
     if state in _ENDED:
         return Notice(
             "This task has no conversation",
-            f"It ended as {state}, and Airflow has no id of one."
+            f"It ended as {state}, and created none, or many at once, or pushed no id to XCom."
             if created_by_task
             else f"It ended as {state}, and was given no conversation, or Airflow does not know the id any more.",
         )

@@ -52,3 +52,10 @@ with DAG("conversing_and_failing", schedule=None, **SETTINGS):
         items=[{"role": "user", "content": "Hello"}, {"role": "nobody", "content": "refused"}],
     )
     CreateForShop(task_id="create_for_shop")
+    YandexCreateResponseOperator(
+        task_id="ask",
+        conversation_id=create.output,
+        model="yandexgpt",
+        input="Hello?",
+        yandex_ai_studio_conn_id="{{ 'yandex_ai_studio_default' }}",
+    )

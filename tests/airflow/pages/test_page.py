@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 
 import pytest
 from sqlalchemy import insert
 
 import api_server
-from airflow_provider_yandex_conv.ui import thread
+from airflow_provider_yandex_conv.ui import plugin, thread
 from api_server import Page, message
 
 
@@ -50,24 +52,66 @@ def test_the_page_leads_back_to_the_task(server, run):
         assert link["href"].endswith(end)
 
 
-@pytest.mark.parametrize("task_id", ["create", "add", "ask"])
-def test_runs_of_long_ago_are_shown_as_well(task_id, read, talk, run):
-    """Airflow drops the rendered fields of all but the newest runs of a task."""
+@pytest.fixture
+def forget():
+    """Return a function that drops what was rendered for a task, as Airflow does for all but the newest runs."""
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.utils.session import create_session
 
-    with create_session() as session:
-        kept = session.query(RenderedTaskInstanceFields).filter_by(
-            dag_id="conversing", run_id=run("conversing").run_id, task_id=task_id
-        )
-        fields = kept.one().rendered_fields
-        row = {name: getattr(kept.one(), name) for name in ("dag_id", "run_id", "task_id", "map_index")}
-        kept.delete()
-    try:
-        assert talk.id in Page(read(task_id).text).text
-    finally:
+    dropped = []
+
+    def forget(outcome, task_id):
         with create_session() as session:
-            session.execute(insert(RenderedTaskInstanceFields).values(**row, rendered_fields=fields))
+            rendered = session.query(RenderedTaskInstanceFields).filter_by(
+                dag_id=outcome.dag_id, run_id=outcome.run_id, task_id=task_id
+            )
+            names = ("dag_id", "run_id", "task_id", "map_index", "rendered_fields")
+            dropped.extend({name: getattr(row, name) for name in names} for row in rendered)
+            rendered.delete()
+
+    yield forget
+    with create_session() as session:
+        session.execute(insert(RenderedTaskInstanceFields), dropped)
+
+
+@pytest.mark.parametrize("task_id", ["create", "add", "ask"])
+def test_runs_of_long_ago_are_shown_as_well(task_id, read, talk, run, forget):
+    forget(run("conversing"), task_id)
+    assert talk.id in Page(read(task_id).text).text
+
+
+def test_mapped_runs_of_long_ago_are_shown_as_well(server, run, forget):
+    outcome = run("conversing_mapped")
+    forget(outcome, "create")
+    for index in range(3):
+        page = Page(server.get(api_server.path(outcome, "create", index)).text)
+        assert outcome.xcom("create", map_index=index) in page.text
+
+
+def test_a_connection_may_be_a_template_as_long_as_airflow_knows_what_it_became(server, run, forget):
+    outcome = run("conversing_and_failing")
+    address = api_server.path(outcome, "ask")
+    assert outcome.xcom("create") in server.get(address).text
+    forget(outcome, "ask")
+    assert "Airflow does not know any more how to read it" in server.get(address).text
+
+
+def test_the_pages_are_imported_outside_of_the_event_loop(monkeypatch):
+    loaded_in = []
+
+    async def app(scope, receive, send):
+        pass
+
+    monkeypatch.setattr(plugin, "_load_app", lambda: loaded_in.append(threading.current_thread()) or app)
+
+    async def ask_twice():
+        pages = plugin.LazyApp()
+        await pages({}, None, None)
+        await pages({}, None, None)
+
+    asyncio.run(ask_twice())
+    assert len(loaded_in) == 1
+    assert loaded_in[0] is not threading.current_thread()
 
 
 def test_older_pages_can_be_turned_to(read, talk):

@@ -160,18 +160,18 @@ def test_ten_thousand_items_cost_no_more_than_a_page(say, read, talk, served):
 
 
 HUGE = {
-    "text": "word " * 100_000,
-    "one line": "x" * 500_000,
-    "brackets": "[" * 500_000,
-    "pictures": "![[]()" * 100_000,
-    "stars": "*a_" * 150_000,
-    "quotes": ">" * 500_000,
-    "ticks": "`a" * 250_000,
-    "links": "[a](http://b.example) " * 25_000,
-    "table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 200,
-    "lists": "".join("  " * depth + "- a\n" for depth in range(700)),
-    "entities": "&amp;" * 100_000,
-    "html": "<a <a <!--" * 50_000,
+    "text": "word " * 40_000,
+    "one line": "x" * 200_000,
+    "brackets": "[" * 200_000,
+    "pictures": "![[]()" * 40_000,
+    "stars": "*a_" * 60_000,
+    "quotes": ">" * 200_000,
+    "ticks": "`a" * 100_000,
+    "links": "[a](http://b.example) " * 10_000,
+    "table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 100,
+    "lists": "".join("  " * depth + "- a\n" for depth in range(450)),
+    "entities": "&amp;" * 40_000,
+    "html": "<a <a <!--" * 20_000,
 }
 
 

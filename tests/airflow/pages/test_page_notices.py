@@ -81,7 +81,6 @@ def test_a_connection_that_is_gone_is_told(read, monkeypatch):
 
 def test_too_many_readers_at_once_are_told_so(read, monkeypatch):
     monkeypatch.setattr(ui_app, "turns", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(ui_app, "_SECONDS_TO_WAIT_FOR_A_TURN", 0.01)
     with ui_app.turns:
         answer = read()
     assert answer.status_code == 503
