@@ -50,7 +50,7 @@ class Installation:
         wait_until(self._is_up, "the API server answers", meanwhile=self.processes.check)
         token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
-        wait_until(lambda: len(self.get("dags")["dags"]) == 7, "the DAGs are known", meanwhile=self.processes.check)
+        wait_until(lambda: len(self.get("dags")["dags"]) == 8, "the DAGs are known", meanwhile=self.processes.check)
 
     def start_component(self, name, *arguments):
         """Start a process of Airflow's command line."""
