@@ -54,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.{noun}" for noun in ("items", "responses")],
             }
         ],
+        "extra-links": [f"{package}.operators.links.YandexConversationLink"],
         "connection-types": [
             {
                 "connection-type": connection.CONN_TYPE,

@@ -71,6 +71,13 @@ def event_trigger() -> type:
     return BaseEventTrigger
 
 
+def has_task_pages() -> bool:
+    """Whether Airflow shows pages of plugins as tabs of a task, as 3.1 and later do."""
+    from airflow import __version__
+
+    return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 1)
+
+
 def retry_policy(name: str) -> tuple[type, type]:
     """
     Return Airflow's ``RetryPolicy`` and ``RetryDecision``.
@@ -98,6 +105,7 @@ __all__ = [
     "TaskDeferred",
     "conf",
     "event_trigger",
+    "has_task_pages",
     "mask_secret",
     "never_expire",
     "object_storage_path",

@@ -61,7 +61,7 @@ def nightly_batch() -> None:
     delete = YandexDeleteConversationsOperator(
         task_id="delete", conversation_ids=create.output, ignore_missing=True, concurrency=12
     )
-    add >> delete.as_teardown(on_failure_fail_dagrun=True)
+    add >> delete.as_teardown()
 
 
 nightly_batch()

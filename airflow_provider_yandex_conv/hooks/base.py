@@ -79,10 +79,8 @@ class ConnectedHook(BaseHook):
         """
         from asgiref.sync import sync_to_async
 
-        from airflow_provider_yandex_conv.async_client import AsyncClient
-
         # Not by asyncio.to_thread: a triggerer before Airflow 3.3 is asked for the connection from this very loop.
-        return await sync_to_async(self._build, thread_sensitive=False)(AsyncClient)
+        return await sync_to_async(self._build_async, thread_sensitive=False)()
 
     @property
     def cut_off(self) -> YandexAIStudioError | None:
@@ -118,6 +116,12 @@ class ConnectedHook(BaseHook):
             log=self.log,
             mask=mask_secret,
         )
+
+    def _build_async(self) -> AsyncClient:
+        from airflow_provider_yandex_conv.async_client import AsyncClient, load_transport
+
+        load_transport()
+        return self._build(AsyncClient)
 
     def _settings(self) -> connection.Settings:
         stored = self._stored()

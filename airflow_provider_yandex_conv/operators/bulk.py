@@ -169,8 +169,8 @@ class YandexDeleteConversationsOperator(BatchOperator):
     """
     Delete many conversations, as fast as the quotas allow; the clean-up of a batch.
 
-    As a teardown, ``delete.as_teardown(on_failure_fail_dagrun=True)``, it also runs when tasks before it have failed,
-    and takes what a create that failed has pushed. With ``setups=create`` it would not run where that itself failed.
+    As a teardown, ``delete.as_teardown()``, it also runs when tasks before it have failed, and takes what a create that
+    failed has pushed. With ``setups=create`` it would not run where that itself failed.
 
     The vendor keeps the items of a deleted conversation, and nobody can reach them once it is gone.
 

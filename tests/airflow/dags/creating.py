@@ -44,6 +44,18 @@ with DAG("creating_and_failing", schedule=None, **SETTINGS | {"default_args": {}
     delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
     fail(create.output) >> delete.as_teardown(setups=create)
 
+with DAG("creating_and_failing_either", schedule=None, **SETTINGS | {"default_args": {}}):
+
+    @task
+    def done() -> None:
+        pass
+
+    create = YandexCreateConversationOperator(task_id="create")
+    delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
+    work = fail(create.output)
+    work >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    work >> done()
+
 
 def fail_the_first_try(context, result=None):
     """End a try after it has done its work and before its result is pushed."""
