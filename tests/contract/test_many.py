@@ -48,6 +48,7 @@ def sent(emulator, status=None):
 
 def assert_each_exists_once(emulator, ids, besides=0):
     kept = stored(emulator)
+    assert ids
     assert len(set(ids)) == len(ids)
     for number, conversation_id in enumerate(ids):
         assert conversation_id in kept[str(number)], number
@@ -86,7 +87,9 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
 def test_a_file_has_one_conversation_in_each_line(hook, emulator, tmp_path, kind):
     path = tmp_path / "customers.jsonl"
     path.write_text("\n".join(map(json.dumps, specs(5))) + "\n\n")
-    assert_each_exists_once(emulator, hook.create_conversations(kind(path)).ids)
+    result = hook.create_conversations(kind(path))
+    assert_each_exists_once(emulator, result.ids)
+    assert result.done == 5
 
 
 def test_a_line_that_is_no_json_is_reported_by_its_place(hook, emulator, tmp_path):

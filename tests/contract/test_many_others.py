@@ -23,8 +23,8 @@ def hook(emulator):
 
 
 @pytest.fixture
-def ids(hook):
-    return hook.create_conversations([{}] * 30).ids
+def ids(emulator):
+    return YandexAIStudioHook().create_conversations([{}] * 30).ids
 
 
 def items(name, count=2):
