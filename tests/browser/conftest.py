@@ -20,7 +20,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / ".cache" / "screenshots"
 #: The Airflow of each version, and the folder of its environment below the checkout.
 VERSIONS = {"3.3": (Airflow3, ".venv-3.3-browser"), "3.1": (Airflow3, ".venv-3.1"), "2.10": (Airflow2, ".venv-2.10")}
 #: Milliseconds for anything that the browser waits for.
-PATIENCE = 15_000
+PATIENCE = 30_000
 
 
 def pytest_generate_tests(metafunc):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import requests
 
+from connection_forms import Form2, Form3
 from installation import Installation
 from processes import wait_until
 
@@ -20,6 +21,8 @@ class Airflow3(Installation):
 
     Its connection ``yandex_ai_studio_default`` leads to the emulator.
     """
+
+    form = Form3
 
     def __init__(self, home, emulator, **options):
         passwords = home / "passwords.json"
@@ -54,6 +57,8 @@ class Airflow3(Installation):
 
 class Airflow2(Installation):
     """The web server of an Airflow 2, with the administrator."""
+
+    form = Form2
 
     def __init__(self, home, emulator, **options):
         super().__init__(
@@ -99,5 +104,5 @@ class Airflow2(Installation):
     def _is_up(self):
         try:
             return self._session.get(f"{self.url}/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
