@@ -60,18 +60,23 @@ class AsyncClient(BaseClient):
         retry: RequestRetry | None = None,
         on_lost: LostAttemptCallback | None = None,
         journal: AttemptJournal | None = None,
+        client_request_id: str | None = None,
     ) -> T:
         """
         Send a call until it is answered, or until another attempt would be useless, unsafe or too late.
 
-        The arguments are those of :meth:`Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
+        The arguments are those of :meth:`.Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
 
+        :param client_request_id: what each attempt carries as ``x-client-request-id``, for who may send one that counts
+            at most; None for a new id for each.
         :raises AmbiguousOutcomeError: the call creates something, and whether it did is not known.
         :raises YandexAIStudioError: what the last attempt met.
         :raises asyncio.CancelledError: the task was cancelled. If a call that creates was under way, a WARNING names
             it, and :attr:`cut_off` holds what is known.
         """
-        sending = Sending(self, call, retry or self.retry, on_lost=on_lost, journal=journal)
+        sending = Sending(
+            self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id
+        )
         try:
             return await self._attempt(sending, call)
         except YandexAIStudioError as error:

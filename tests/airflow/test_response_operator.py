@@ -60,6 +60,7 @@ def test_an_answer_in_a_conversation(emulator, context, conversation):
     assert texts(emulator) == ["Before", "The answer?", "Forty-two"]
     assert sent(emulator) == [{"model": MODEL, "input": "The answer?", "conversation": conversation}]
     assert context["pushed"] == {
+        "conversation_id": conversation,
         "response_id": response["id"],
         "status": "completed",
         "usage": {
@@ -254,7 +255,12 @@ class TestLostAnswers:
         assert len(emulator.responses) == len(sent(emulator)) == 1
         assert texts(emulator) == ["Before", "Hello", "Found"]
         assert "Recovered the answer from conversation" in logged()
-        assert context["pushed"] == {"response_id": None, "status": "completed", "usage": {}}
+        assert context["pushed"] == {
+            "response_id": None,
+            "conversation_id": conversation,
+            "status": "completed",
+            "usage": {},
+        }
 
     def test_with_fail_the_task_ends(self, emulator, context, conversation, lost):
         emulator.fail(CREATE, **({"applied": True} if "late" not in lost else {}), **lost)

@@ -31,9 +31,17 @@ def pins(file):
         yield parsed.name, version, parsed.marker, len(hashes)
 
 
+FURTHER_GROUPS = {
+    "airflow-3.3": ["lint"],
+    "airflow-3.3-bench": ["bench"],
+    "airflow-3.3-browser": ["browser"],
+    "airflow-3.3-celery": ["celery"],
+    "airflow-3.3-docs": ["docs"],
+}
+
+
 def wanted(file):
-    special = {"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"], "airflow-3.3-bench": ["bench"]}
-    groups = ["build", "test", *special.get(file.stem, [])]
+    groups = ["build", "test", *FURTHER_GROUPS.get(file.stem, [])]
     yield from PROJECT["project"]["dependencies"]
     yield from PROJECT["project"]["optional-dependencies"]["emulator"]
     for group in groups:

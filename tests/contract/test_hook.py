@@ -95,7 +95,8 @@ def test_requests_say_who_asks(emulator, connect):
     assert headers["x-data-logging-enabled"] == "false"
 
 
-def test_requests_say_nothing_that_the_connection_does_not(emulator, hook):
+def test_requests_say_nothing_that_the_connection_does_not(emulator, hook, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", emulator.connection())
     hook.create_conversation()
     assert not {"openai-project", "x-data-logging-enabled", "authorization"} & set(emulator.requests[0].headers)
 

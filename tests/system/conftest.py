@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import statistics
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from installation import Installation
 
 #: How often each kill is tried.
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
+DAGS = Path(__file__).parent / "dags"
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 _measured = {}
 # A test run that is told to end ends what it has started.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -31,9 +35,12 @@ def emulator(_emulator):
 
 @pytest.fixture(scope="session")
 def _local(_emulator, tmp_path_factory):
-    installation = Installation(tmp_path_factory.mktemp("local"), _emulator)
+    home = tmp_path_factory.mktemp("local")
+    (home / "dags").mkdir()
+    shutil.copy(EXAMPLES / "approve_the_answer.py", home / "dags")
+    installation = Installation(home, _emulator, dags=DAGS)
     try:
-        installation.start()
+        installation.start(dag_count=8)
         yield installation
     finally:
         installation.stop()

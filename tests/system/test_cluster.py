@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,7 @@ def _cluster(_emulator, tmp_path_factory):
         installation = Installation(
             home,
             _emulator,
+            dags=Path(__file__).parent / "dags",
             AIRFLOW__CELERY__BROKER_URL=redis(services, home),
             AIRFLOW__CELERY__RESULT_BACKEND=f"db+postgresql+psycopg2://{database}",
             AIRFLOW__CORE__EXECUTOR="CeleryExecutor",
@@ -31,7 +33,7 @@ def _cluster(_emulator, tmp_path_factory):
             AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL="5",
         )
         try:
-            installation.start()
+            installation.start(dag_count=7)
             yield installation
         finally:
             installation.stop()

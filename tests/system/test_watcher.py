@@ -50,7 +50,7 @@ class Watched:
 
     def _to_end(self, *command):
         self.processes.run_to_end(
-            "-".join(command), *Installation.airflow(*command), env=self._installation.environment
+            "-".join(command), *self._installation.airflow(*command), env=self._installation.environment
         )
 
     def _rows(self, query):

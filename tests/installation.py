@@ -7,13 +7,11 @@ import os
 import secrets
 import shutil
 import sys
-from pathlib import Path
 
 import requests
 
 from processes import Processes, free_port, wait_until
 
-ROOT = Path(__file__).parents[2]
 #: Seconds after which Airflow takes a task for dead that gives no sign of life.
 HEARTBEAT_TIMEOUT = 15
 
@@ -24,33 +22,50 @@ class Installation:
 
     :param home: its folder.
     :param emulator: what its connection leads to.
+    :param dags: the folder whose DAGs it gets.
+    :param python: the interpreter of its environment.
     :param settings: of Airflow, as environment variables.
     """
 
-    def __init__(self, home, emulator, **settings):
+    def __init__(self, home, emulator, *, dags=None, python=sys.executable, **settings):
         self.home = home
         self.emulator = emulator
+        self._dags = dags
+        self._python = str(python)
         self.processes = Processes(home)
         self.port = free_port()
         self.environment = self._environment() | settings
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def start(self):
-        """Start all, and wait until the DAGs are known."""
-        shutil.copytree(Path(__file__).parent / "dags", self.home / "dags", dirs_exist_ok=True)
-        self.processes.run_to_end("migrate", *self.airflow("db", "migrate"), env=self.environment)
+    def start(self, *, dag_count):
+        """Start all, and wait until so many DAGs are known."""
+        self.start_web()
         for name, *arguments in (
-            ("api-server", "--workers", "1"),
             ("scheduler", "--skip-serve-logs"),
             ("dag-processor",),
             ("triggerer", "--skip-serve-logs"),
         ):
             self.start_component(name, name, *arguments)
+        self.wait_for_web()
+        wait_until(
+            lambda: len(self.get("dags")["dags"]) == dag_count, "the DAGs are known", meanwhile=self.processes.check
+        )
+
+    def start_web(self):
+        """Make the database and start what answers browsers."""
+        if self._dags is not None:
+            shutil.copytree(self._dags, self.home / "dags", dirs_exist_ok=True)
+        self.processes.run_to_end("migrate", *self.airflow("db", "migrate"), env=self.environment)
+        self.start_component("api-server", "api-server", "--workers", "1")
+
+    def wait_for_web(self):
+        """Wait until it answers, and log in."""
         wait_until(self._is_up, "the API server answers", meanwhile=self.processes.check)
-        token = self._session.get(f"{self._url}/auth/token", timeout=30).json()["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
-        wait_until(lambda: len(self.get("dags")["dags"]) == 7, "the DAGs are known", meanwhile=self.processes.check)
+        self._session.headers["Authorization"] = f"Bearer {self._token()}"
+
+    def _token(self):
+        return self._session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
 
     def start_component(self, name, *arguments):
         """Start a process of Airflow's command line."""
@@ -59,12 +74,12 @@ class Installation:
     def stop(self):
         self.processes.stop()
 
-    @staticmethod
-    def airflow(*arguments):
-        return [sys.executable, "-m", "airflow", *arguments]
+    def airflow(self, *arguments):
+        """Return the command line of one of Airflow's commands."""
+        return [self._python, "-m", "airflow", *arguments]
 
     @property
-    def _url(self):
+    def url(self):
         return f"http://127.0.0.1:{self.port}"
 
     def _environment(self):
@@ -73,11 +88,11 @@ class Installation:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),
-            "AIRFLOW__API__BASE_URL": self._url,
+            "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self._url}/execution/",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -89,14 +104,14 @@ class Installation:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": self.emulator.connection(),
+            "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": self.emulator.connection(folder_id="b1g"),
             "EMULATOR_URL": self.emulator.base_url,
             "NO_PROXY": "127.0.0.1",
         }
 
     def _is_up(self):
         try:
-            return self._session.get(f"{self._url}/api/v2/monitor/health", timeout=5).status_code == 200
+            return self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).status_code == 200
         except requests.ConnectionError:
             return False
 
@@ -105,7 +120,7 @@ class Installation:
         return self._ask("GET", path)
 
     def _ask(self, method, path, body=None):
-        answer = self._session.request(method, f"{self._url}/api/v2/{path}", json=body, timeout=60)
+        answer = self._session.request(method, f"{self.url}/api/v2/{path}", json=body, timeout=60)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 
@@ -168,6 +183,16 @@ class Run:
     def set_state(self, task_id, state):
         """Set the state of a task, as a person does in the UI."""
         self._installation._ask("PATCH", f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def question(self, task_id):
+        """Return what a task asks a person, or None while it does not."""
+        asks = (task_id, -1, "awaiting_input") in self.states()
+        return self._installation.get(f"{self._path}/taskInstances/{task_id}/-1/hitlDetails") if asks else None
+
+    def choose(self, task_id, option):
+        """Answer what a task asks, as a person does in the UI."""
+        body = {"chosen_options": [option], "params_input": {}}
+        self._installation._ask("PATCH", f"{self._path}/taskInstances/{task_id}/-1/hitlDetails", body)
 
     def log(self):
         """Return all that its tasks have logged."""
