@@ -10,7 +10,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-NAMES = ("parse", "first", "steady", "waits", "faults")
+NAMES = ("parse", "first", "steady", "bulk", "waits", "faults")
 RESULTS = Path(__file__).parent.parent / ".cache" / "bench"
 
 
