@@ -1,20 +1,17 @@
 """Create so many conversations with a mapped task each, by ``dag.test()``: ``bulk_mapped.py COUNT CONCURRENCY``."""
 
 import json
+import os
 import resource
 import sys
 import time
-from datetime import datetime, timezone
 
-from airflow.sdk import DAG
+os.environ["BENCHMARK_COUNT"] = sys.argv[1]
+count = int(sys.argv[1])
 
-from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
+from airflow.dag_processing.dagbag import DagBag  # noqa: E402
 
-count, _ = map(int, sys.argv[1:])
-with DAG("bulk_mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
-    YandexCreateConversationOperator.partial(task_id="create").expand(
-        metadata=[{"customer": str(number)} for number in range(count)]
-    )
+dag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags["bulk_mapped"]
 before = resource.getrusage(resource.RUSAGE_SELF)
 began = time.perf_counter()
 run = dag.test()

@@ -1,4 +1,4 @@
-"""Triggers of one event loop that use the same connection share a client: one token, one lookup, and nobody else's end."""
+"""Triggers of one event loop that use the same connection share a client, and nothing of how each ends."""
 
 from __future__ import annotations
 
@@ -39,16 +39,15 @@ def lookups(monkeypatch):
 
 async def event_of(response_id):
     trigger = YandexResponseTrigger(response_id=response_id, deadline=time.time() + 20, poll_interval=0.02)
-    return [event.payload async for event in trigger.run()][0]
+    (event,) = [event.payload async for event in trigger.run()]
+    return event
 
 
 async def events_of(response_ids):
     return await asyncio.gather(*map(event_of, response_ids))
 
 
-def test_many_triggers_ask_for_one_token_and_look_the_connection_up_once(
-    emulator, response_ids, lookups, monkeypatch
-):
+def test_many_triggers_ask_for_one_token_and_look_the_connection_up_once(emulator, response_ids, lookups, monkeypatch):
     key = emulator.new_service_account_key()
     iam = {"auth_type": "service_account", "service_account_key": key, "iam_url": emulator.iam_url}
     monkeypatch.setenv(VARIABLE, emulator.connection(**iam))
