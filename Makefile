@@ -37,7 +37,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-waits bench-faults docs docs-serve lint types format constraints clean
+.PHONY: help install demo test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,7 +71,7 @@ test-browser:
 	.venv-3.3-browser/bin/python -m pytest tests/browser --basetemp=.cache/browser
 
 # In an environment with what is compared; each writes its table into .cache/bench/NAME.md as well.
-bench bench-parse bench-first bench-steady bench-waits bench-faults:
+bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults:
 	@$(MAKE) --no-print-directory install AIRFLOW=3.3-bench
 	@.venv-3.3-bench/bin/python benchmarks $(patsubst bench-%,%,$(filter bench-%,$@))
 
