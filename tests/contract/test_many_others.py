@@ -101,7 +101,7 @@ def test_what_is_no_addition_is_reported(hook, emulator, spec):
 
 
 def test_an_add_in_several_requests_that_is_stopped_says_how_far_it_came(hook, emulator, ids, logged):
-    emulator.fail(ADD, hold="before", skip=4, times=None)
+    emulator.fail(ADD, hold="before", drop="close", skip=4, times=None)
 
     def stop():
         while len(emulator.held) < 4:
