@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 #: How many things are read at a time where there is no journal.
 _CHUNK_SIZE = 100
+#: How many things are given out for each request that may be under way, where there is no journal.
+_AHEAD = 8
 #: Seconds after which a result is noted, also where nobody waits for its slot.
 _LONGEST_UNNOTED = 0.25
 
@@ -80,8 +82,8 @@ class BatchRun(Generic[T]):
         self._journal = journal
         self._may_repeat = may_repeat
         self._chunk_size = journal.chunk_size if journal else _CHUNK_SIZE
-        # Without a journal some are given out ahead, so that the loop need not wait for the calling thread.
-        self._slots = throttle.concurrency * (1 if journal else 2)
+        # Without a journal many are given out ahead, so that the two threads seldom wait for each other.
+        self._slots = throttle.concurrency * (1 if journal else _AHEAD)
         self._progress = ProgressLine(what, log, total=source.total)
         self._todo: deque[Job] = deque()
         #: The indices of what has a slot, and of what the loop is at work on.

@@ -79,7 +79,7 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
             yield one
 
     assert_each_exists_once(emulator, hook.create_conversations(read()).ids)
-    assert max(ahead) <= 150
+    assert max(ahead) <= 200
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_quota_that_is_used_up_for_long_ends_the_batch(hook, emulator):
     assert "3600 s is more than the longest allowed wait of 2 s" in str(result.stopped)
     assert result.done == len(emulator.conversations) == 30
     assert result.failures == []
-    assert len(result.ids) < 200
+    assert len(result.ids) < 300
 
 
 def test_one_that_cannot_be_sent_stops_no_other(hook, emulator):
