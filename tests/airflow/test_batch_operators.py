@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+import time
 
 import airflow
 import pytest
@@ -251,7 +253,15 @@ def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_unde
 
 
 def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, cut_off):
+    signal.setitimer(signal.ITIMER_REAL, 0)
     emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
+
+    def cut():
+        while len(emulator.held) < 4:
+            time.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    threading.Thread(target=cut).start()
     with pytest.raises(AirflowFailException, match=r"Cut came: 10 of .* conversations are created"):
         create(specs(50), concurrency=4, timeout_read=60).execute(context)
     assert sum(one is not None for one in context["pushed"]["return_value"]) == 10
