@@ -98,7 +98,6 @@ class BatchRun(Generic[T]):
         self._input_error: BatchInputError | None = None
         self._committed_at = 0.0
         self._told_to_stop = False
-        self._is_cut = False
         self._found = 0
         self._done = 0
         #: In the order of the input, None for what is not done; of what was not read, what earlier tries did.
@@ -136,14 +135,20 @@ class BatchRun(Generic[T]):
 
     def interrupt(self) -> None:
         """Begin nothing any more; what is under way has 2.5 s left. Safe in a signal handler."""
+        if self._told_to_stop:
+            return
         self._told_to_stop = True
+        with suppress(RuntimeError):  # it is over already
+            self._loop.stop(self._interruption(), cut_off=True)
         self._loop.ring()
+
+    def _interruption(self) -> InterruptedCallError:
+        return InterruptedCallError(f"told to stop before all {self._what} were done")
 
     def _step(self) -> bool:
         """Deal with what has come, give out what may be, and return whether anything is under way."""
-        if self._told_to_stop and not self._is_cut:
-            self._is_cut = True
-            self._stop(InterruptedCallError(f"told to stop before all {self._what} were done"), cut_off=True)
+        if self._told_to_stop:
+            self.stopped = self.stopped or self._interruption()
         going_on = self._take_in()
         if going_on or not self._can_wait():
             self._hand_over(going_on)
@@ -160,7 +165,7 @@ class BatchRun(Generic[T]):
             return False
         idle = len(self._handed) - self._throttle.in_flight
         spare = self._slots - self._throttle.limit
-        return idle > spare // 2 and time.monotonic() < self._committed_at + _LONGEST_UNNOTED
+        return 0 < spare < 2 * idle and time.monotonic() < self._committed_at + _LONGEST_UNNOTED
 
     def _hand_over(self, going_on: list[asyncio.Future[None]]) -> None:
         given = self._give_out()
@@ -235,6 +240,8 @@ class BatchRun(Generic[T]):
         """Return the jobs that the free slots are given to."""
         given: list[Job] = []
         while self.stopped is None and len(self._open) < self._slots and (self._todo or not self._is_read):
+            if not self._todo and given:
+                break  # reading may take its time, which these need not wait for
             if not self._todo:
                 self._read_chunk()
                 continue
