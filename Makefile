@@ -1,6 +1,7 @@
 # Needs Python (3.10 to 3.13, with venv), make and git; everything else is installed below this folder.
 #
 #   make demo                 see it work
+#   make ui                   click through Airflow with the example DAGs and the emulator, until Ctrl-C
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
@@ -37,7 +38,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
+.PHONY: help install demo ui test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,6 +57,9 @@ $(VENV)/installed: $(PINS) pyproject.toml
 
 demo: install
 	@$(BIN)/python demo.py
+
+ui: install
+	@$(BIN)/python ui.py
 
 test: install
 	$(BIN)/python -m pytest --basetemp=.cache/pytest$(VENV)
@@ -118,4 +122,4 @@ echo "apache-airflow==$(2)" | $(BIN)/uv pip compile --quiet --universal --python
 endef
 
 clean:
-	rm -rf .venv* .cache .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* .cache .demo .ui dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

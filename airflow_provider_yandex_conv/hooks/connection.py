@@ -129,7 +129,7 @@ FIELDS: tuple[Field, ...] = (
 
 UI_FIELD_BEHAVIOUR: Mapping[str, Any] = {
     "hidden-fields": ["schema", "login"],
-    "relabeling": {"host": "Base URL", "password": "API key"},
+    "relabeling": {"host": "Base URL", "password": "API key", "port": "Port"},
     # The page of Airflow 3.3 sends port 0 for a stored connection that has none, and then refuses to test it.
     "placeholders": {"host": DEFAULT_BASE_URL, "port": "443: Airflow 3.3 tests only what has a port"},
 }

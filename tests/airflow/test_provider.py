@@ -167,7 +167,7 @@ def test_the_form_of_airflow_2_shows_every_field():
     names = [one.field_name for key, one in manager.connection_form_widgets.items() if key.startswith(prefix)]
     assert names == [field.name for field in connection.FIELDS]
     behaviour = manager.field_behaviours["yandex_ai_studio"]
-    assert behaviour["relabeling"] == {"host": "Base URL", "password": "API key"}
+    assert behaviour["relabeling"] == {"host": "Base URL", "password": "API key", "port": "Port"}
     assert behaviour["hidden_fields"] == ["schema", "login"]
 
 
@@ -224,7 +224,7 @@ def test_the_form_of_older_airflow_agrees_with_the_declaration_field_by_field():
         }
     assert YandexAIStudioHook.get_ui_field_behaviour() == {
         "hidden_fields": ["schema", "login"],
-        "relabeling": {"host": "Base URL", "password": "API key"},
+        "relabeling": {"host": "Base URL", "password": "API key", "port": "Port"},
         "placeholders": dict(connection.UI_FIELD_BEHAVIOUR["placeholders"]),
     }
 

@@ -91,8 +91,14 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def _sessions():
+    """The cookies of those who have logged in, by server and user: each does so once."""
+    return {}
+
+
 @pytest.fixture
-def open_page(chromium, request):
+def open_page(chromium, request, _sessions):
     """
     Return a function that opens a page of a server for a user (None: who has not logged in).
 
@@ -101,15 +107,20 @@ def open_page(chromium, request):
     contexts = []
 
     def opened(server, user="admin", **options):
+        if user is not None and (server, user) not in _sessions:
+            page = opened(server, user=None)
+            server.log_in(page, user)
+            _sessions[server, user] = page.context.storage_state()
         context = chromium.new_context(
-            base_url=server.url, viewport={"width": 1280, "height": 900}, locale="en-GB", **options
+            base_url=server.url,
+            viewport={"width": 1280, "height": 900},
+            locale="en-GB",
+            storage_state=_sessions.get((server, user)),
+            **options,
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        if user is not None:
-            server.log_in(page, user)
-        return page
+        return context.new_page()
 
     yield opened
     if getattr(request.node, "failed", False):

@@ -80,7 +80,8 @@ def test_every_field_has_a_label_and_help_and_secrets_are_hidden(form, conn_id, 
     for label in ("Base URL", "API key", "Port"):
         expect(form.field(label)).to_be_visible()
     assert form.field("Base URL").get_attribute("placeholder") == connection.DEFAULT_BASE_URL
-    assert form.field("Port").get_attribute("placeholder").startswith("443")
+    if version != "3.1":  # which has no placeholder for a number
+        assert form.field("Port").get_attribute("placeholder").startswith("443")
     assert form.field("API key").get_attribute("type") == "password"
     form.fill("Base URL", connection.DEFAULT_BASE_URL)
     for field in connection.FIELDS:
@@ -103,8 +104,8 @@ def test_what_is_saved_is_neither_lost_nor_shown_again(form, conn_id, server):
     first = server.stored_connection(conn_id)
     host, _, password, extra = first
     assert (host, password) == ("https://ai.example/v1", KEY)
-    assert {name: as_text(value) for name, value in extra.items()} == {
-        name: as_text(value) for name, value in TYPED.items()
+    assert {name: as_stored(value) for name, value in extra.items()} == {
+        name: as_stored(value) for name, value in TYPED.items()
     }
 
     form.edit(conn_id)
@@ -120,11 +121,12 @@ def test_what_is_saved_is_neither_lost_nor_shown_again(form, conn_id, server):
     assert extra == {name: value for name, value in first[3].items() if name != "folder_id"}
 
 
-def as_text(value):
-    """Return a value as typed, whatever a form stores it as."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return str(value).lower().replace("\n", "") if isinstance(value, bool | float | int) else value.replace("\n", "")
+def as_stored(value):
+    """Return what a value means that one form stores as it is and another as text, with or without its line breaks."""
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def test_what_is_left_empty_is_unset(form, conn_id, server):

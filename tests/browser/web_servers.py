@@ -87,8 +87,17 @@ class Airflow2(Installation):
         self.processes.run_to_end(
             "user", *self.airflow("users", "create", "--role", "Admin", *names), env=self.environment
         )
-        options = ("--workers", "1", "--hostname", "127.0.0.1", "--port", str(self.port))
-        self.start_component("webserver", "webserver", *options)
+        # What Airflow's command starts, without the monitor, whose signals stop a server that is slow to start.
+        options = [
+            "--threads",
+            "4",
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--config",
+            "python:airflow.www.gunicorn_config",
+        ]
+        command = [self._python, "-m", "gunicorn", *options, "airflow.www.app:cached_app()"]
+        self.processes.start("webserver", *command, env=self.environment)
 
     def wait_for_web(self):
         wait_until(self._is_up, "the web server answers", meanwhile=self.processes.check)
