@@ -7,7 +7,9 @@
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-browser         look at Airflow 3.3, 3.1 and 2.10 with a browser; needs the Debian package chromium
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
-#   make bench-waits          wait for a thousand responses in one event loop, beside bare aiohttp
+#   make bench                measure beside what else there is; make bench-NAME for one of the benchmarks
+#   make docs                 build the documentation, in which no warning is allowed; needs Python 3.11 or later
+#   make docs-serve           show it on http://127.0.0.1:8000
 #   make lint types           check style and types
 #   make format               mend style
 #   make constraints          pin everything anew
@@ -17,7 +19,7 @@ AIRFLOW ?= 3.3
 PYTHON ?= python3
 # How often the system tests try each kill.
 ROUNDS ?= 1
-ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery 3.3-browser),)
+ifeq ($(filter $(AIRFLOW),2.10 3.0 3.1 3.3 3.3-celery 3.3-bench 3.3-browser 3.3-docs),)
 $(error AIRFLOW must be 2.10, 3.0, 3.1 or 3.3, not $(AIRFLOW))
 endif
 # An environment for each Airflow, and for each Python that is asked for by name.
@@ -27,6 +29,7 @@ VENV := $(VENV)-py$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_
 endif
 BIN := $(VENV)/bin
 PINS := constraints/airflow-$(AIRFLOW).txt
+SITE := .cache/docs
 
 # The caches stay in the checkout, and no other interpreter is downloaded.
 export UV_CACHE_DIR := $(CURDIR)/.cache/uv
@@ -35,7 +38,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo ui test test-system test-browser test-matrix bench-waits lint types format constraints clean
+.PHONY: help install demo ui test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -71,11 +74,23 @@ test-browser:
 	@for version in 3.3-browser 3.1 2.10; do $(MAKE) --no-print-directory install AIRFLOW=$$version || exit; done
 	.venv-3.3-browser/bin/python -m pytest tests/browser --basetemp=.cache/browser
 
-bench-waits: install
-	@$(BIN)/python benchmarks/waits.py
+# In an environment with what is compared; each writes its table into .cache/bench/NAME.md as well.
+bench bench-parse bench-first bench-steady bench-waits bench-faults:
+	@$(MAKE) --no-print-directory install AIRFLOW=3.3-bench
+	@.venv-3.3-bench/bin/python benchmarks $(patsubst bench-%,%,$(filter bench-%,$@))
 
 test-matrix:
 	@$(PYTHON) tests/matrix.py
+
+# It imports what it documents, so its environment holds an Airflow as well.
+docs:
+	@$(MAKE) --no-print-directory install AIRFLOW=3.3-docs
+	@rm -rf $(SITE)
+	@AIRFLOW_HOME=$(CURDIR)/.cache/airflow-docs .venv-3.3-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --doctree-dir .cache/doctrees docs $(SITE)
+	@echo "The documentation begins at $(SITE)/index.html"
+
+docs-serve: docs
+	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory $(SITE) 8000
 
 lint: install
 	$(BIN)/ruff check .
@@ -93,7 +108,9 @@ format: install
 constraints: install
 	$(call pin,3.3,3.3.2,2026-11-20,--group lint)
 	$(call pin,3.3-celery,3.3.2,2026-11-20,--group celery)
+	$(call pin,3.3-bench,3.3.2,2026-11-20,--group bench)
 	$(call pin,3.3-browser,3.3.2,2026-11-20,--group browser)
+	$(call pin,3.3-docs,3.3.2,2026-11-20,--group docs)
 	$(call pin,3.1,3.1.8,2026-03-14)
 	$(call pin,3.0,3.0.6,2025-09-02,--exclude-newer-package apache-airflow-providers-common-compat=2025-11-30)
 	$(call pin,2.10,2.10.5,2025-11-30)

@@ -37,7 +37,9 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": connection.HOOK_NAME,
-                "python-modules": [f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses")],
+                "python-modules": [
+                    f"{package}.operators.{noun}" for noun in ("conversations", "items", "responses", "bulk")
+                ],
             }
         ],
         "sensors": [
@@ -52,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.{noun}" for noun in ("items", "responses")],
             }
         ],
+        "extra-links": [f"{package}.operators.links.YandexConversationLink"],
         "connection-types": [
             {
                 "connection-type": connection.CONN_TYPE,

@@ -51,6 +51,15 @@ def never_expire() -> Any:
     return NEVER_EXPIRE
 
 
+def object_storage_path(url: str) -> Any:
+    """Return Airflow's path of a file in an object storage, with the connection of its URL: ``s3://aws_default@a/b``."""
+    try:  # when it is needed, as with never_expire()
+        from airflow.sdk import ObjectStoragePath
+    except ImportError:
+        from airflow.io.path import ObjectStoragePath  # type: ignore[import-not-found,no-redef]  # Airflow 2
+    return ObjectStoragePath(url)
+
+
 def event_trigger() -> type:
     """Return Airflow's base of the triggers that asset watchers take, or below Airflow 3 that of all triggers."""
     try:  # when it is needed, as a DAG file needs no trigger
@@ -60,6 +69,13 @@ def event_trigger() -> type:
 
         return BaseTrigger
     return BaseEventTrigger
+
+
+def has_task_pages() -> bool:
+    """Whether Airflow shows pages of plugins as tabs of a task, as 3.1 and later do."""
+    from airflow import __version__
+
+    return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 1)
 
 
 def retry_policy(name: str) -> tuple[type, type]:
@@ -89,7 +105,9 @@ __all__ = [
     "TaskDeferred",
     "conf",
     "event_trigger",
+    "has_task_pages",
     "mask_secret",
     "never_expire",
+    "object_storage_path",
     "retry_policy",
 ]

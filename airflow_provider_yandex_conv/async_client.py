@@ -15,6 +15,7 @@ from airflow_provider_yandex_conv.auth.credential import Authorization, Credenti
 from airflow_provider_yandex_conv.auth.token import Token
 from airflow_provider_yandex_conv.base_client import BaseClient, ClientSettings, asking_for_token
 from airflow_provider_yandex_conv.endpoint import Endpoint
+from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
 from airflow_provider_yandex_conv.sending import AttemptJournal, LostAttemptCallback, Sending
 from airflow_provider_yandex_conv.tokens import AsyncTokenCache
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack  # in typing from Python 3.11 on
 
     from airflow_provider_yandex_conv.async_transport import AsyncTransport
+
+#: What was imported by :func:`load_transport`: where a thousand need it at once, they are not to ask a thousand threads.
+_loaded_transport: type[AsyncTransport] | None = None
 
 
 class AsyncClient(BaseClient):
@@ -56,18 +60,27 @@ class AsyncClient(BaseClient):
         retry: RequestRetry | None = None,
         on_lost: LostAttemptCallback | None = None,
         journal: AttemptJournal | None = None,
+        client_request_id: str | None = None,
     ) -> T:
         """
         Send a call until it is answered, or until another attempt would be useless, unsafe or too late.
 
-        The arguments are those of :meth:`Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
+        The arguments are those of :meth:`.Client.send`; ``on_lost`` and ``journal`` are called in the event loop.
 
+        :param client_request_id: what each attempt carries as ``x-client-request-id``, for who may send one that counts
+            at most; None for a new id for each.
         :raises AmbiguousOutcomeError: the call creates something, and whether it did is not known.
         :raises YandexAIStudioError: what the last attempt met.
         :raises asyncio.CancelledError: the task was cancelled. If a call that creates was under way, a WARNING names
             it, and :attr:`cut_off` holds what is known.
         """
-        sending = Sending(self, call, retry or self.retry, on_lost=on_lost, journal=journal)
+        sending = Sending(
+            self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id
+        )
+        try:
+            return await self._attempt(sending, call)
+        except YandexAIStudioError as error:
+            sending.met = error
         return await tenacity.AsyncRetrying(sleep=asyncio.sleep, **sending.crank)(partial(self._attempt, sending, call))
 
     async def close(self) -> None:
@@ -92,9 +105,9 @@ class AsyncClient(BaseClient):
             return sending.settle(error)
 
     async def _opened(self) -> AsyncTransport:
-        """Return the transport, made at the first use; in a thread is imported what takes a fifth of a second."""
+        """Return the transport, made at the first use."""
         if self._transport is None:
-            kind = await _in_thread(_import_transport)
+            kind = await _in_thread(load_transport) if _loaded_transport is None else _loaded_transport
             if self._transport is None:  # else another task was faster
                 self._transport = kind(self.endpoint, clock=self._clock)
         return self._transport
@@ -126,7 +139,10 @@ async def _in_thread(function: Callable[..., T], *args: Any) -> T:
     return await sync_to_async(function, thread_sensitive=False)(*args)
 
 
-def _import_transport() -> type[AsyncTransport]:
+def load_transport() -> type[AsyncTransport]:
+    """Import what sends, which takes a fifth of a second: not in an event loop."""
+    global _loaded_transport  # noqa: PLW0603  # it is imported once
     from airflow_provider_yandex_conv.async_transport import AsyncTransport
 
+    _loaded_transport = AsyncTransport
     return AsyncTransport

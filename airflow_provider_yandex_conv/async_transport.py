@@ -34,7 +34,7 @@ from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
 from airflow_provider_yandex_conv.exchange import Exchange
-from airflow_provider_yandex_conv.routes import Route, route_of, tls_context, warn_if_unverified
+from airflow_provider_yandex_conv.routes import Route, Routes, tls_context, warn_if_unverified
 
 #: Seconds for which a connection is kept open: longer than the longest wait between two looks at a response.
 _KEEP_OPEN = 60.0
@@ -55,6 +55,7 @@ class AsyncTransport:
     def __init__(self, endpoint: Endpoint, *, clock: Callable[[], float] = time.time) -> None:
         self._endpoint = endpoint
         self._clock = clock
+        self._routes = Routes(verify=endpoint.verify)
         self._tls: dict[bool | str, Any] = {}
         self._session = aiohttp.ClientSession(
             connector=_WatchedConnector(
@@ -109,7 +110,7 @@ class AsyncTransport:
         raise failure
 
     async def _send(self, exchange: Exchange) -> Response:
-        route = route_of(exchange, verify=self._endpoint.verify)
+        route = self._routes.find(exchange)
         warn_if_unverified(route)
         answer = await self._session.request(
             exchange.request.method,

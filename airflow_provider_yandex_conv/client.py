@@ -16,6 +16,7 @@ from airflow_provider_yandex_conv.auth.credential import Authorization, Credenti
 from airflow_provider_yandex_conv.auth.token import Token
 from airflow_provider_yandex_conv.base_client import BaseClient, ClientSettings, asking_for_token
 from airflow_provider_yandex_conv.endpoint import Endpoint
+from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
 from airflow_provider_yandex_conv.sending import AttemptJournal, LostAttemptCallback, Sending
 from airflow_provider_yandex_conv.tokens import TokenCache
 
@@ -63,6 +64,10 @@ class Client(BaseClient):
         :raises YandexAIStudioError: what the last attempt met.
         """
         sending = Sending(self, call, retry or self.retry, on_lost=on_lost, journal=journal)
+        try:
+            return self._attempt(sending, call)
+        except YandexAIStudioError as error:
+            sending.met = error
         return tenacity.Retrying(sleep=self.pause, **sending.crank)(partial(self._attempt, sending, call))
 
     def _attempt(self, sending: Sending[T], call: Call[T]) -> T:

@@ -99,6 +99,52 @@ class Record:
         return cls(**{**kept, "client_request_ids": tuple(ids)})
 
 
+class GuardedStore:
+    """
+    A store whose failures are errors of ours, and which is told from one that has been taken over by another try.
+
+    Made by the process of the task, before its supervisor can have died.
+    """
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+        self._parent = os.getppid()
+
+    def read(self, key: str) -> Any:
+        """
+        Return the value of a key, or None.
+
+        :raises TaskStateStoreError: it cannot be read.
+        """
+        try:
+            return self._store.get(key)
+        except Exception as error:
+            raise TaskStateStoreError(f"Airflow's task state store could not be read ({_describe(error)})") from error
+
+    def write(self, key: str, value: Any) -> None:
+        """
+        Keep a value; it is durable when this returns.
+
+        :raises TaskStateStoreError: it was not kept, or may not have been.
+        :raises TaskSupersededError: this try is not the current one any more; ``applied`` tells whether it was kept.
+        """
+        try:
+            self._store.set(key, value, retention=never_expire())
+        except Exception as error:
+            # What could not even be handed over was not kept. All else may have been, what is refused included: Airflow
+            # sends a write again where its answer was lost, and the next try may have taken over in between.
+            kept = False if isinstance(error, BrokenPipeError) else None
+            if _is_not_current(error):
+                raise TaskSupersededError(
+                    "Airflow says that another try of this task has taken over", applied=kept
+                ) from error
+            if os.getppid() != self._parent:
+                raise TaskSupersededError("the supervisor of this task has died", applied=kept) from error
+            raise TaskStateStoreError(
+                f"Airflow's task state store could not be written ({_describe(error)})"
+            ) from error
+
+
 class Ledger:
     """
     The record of one task instance: read once, and written as the work goes on.
@@ -113,11 +159,10 @@ class Ledger:
     """
 
     def __init__(self, store: StateStore, key: str, new: Record, *, log: Log, clock: Any = time.time) -> None:
-        self._store = store
+        self._store = GuardedStore(store)
         self._key = key
         self._log = log
         self._clock = clock
-        self._parent = os.getppid()
         self._is_proven = False
         self._record = new
         found = self._read()
@@ -206,44 +251,44 @@ class Ledger:
         self.settle()
 
     def _read(self) -> Record | None:
-        try:
-            kept = self._store.get(self._key)
-        except Exception as error:
-            raise TaskStateStoreError(f"Airflow's task state store could not be read ({_describe(error)})") from error
+        kept = self._store.read(self._key)
         if kept is None:
             return None
         try:
             return Record.from_json(kept)
         except ValueError as error:
-            raise TaskStateStoreError(
-                f"the key {self._key!r} in Airflow's task state store cannot be read: {error}; look at what it says "
-                "and delete it"
-            ) from error
+            raise unreadable(self._key, error) from error
 
     def _write(self) -> None:
-        try:
-            self._store.set(self._key, self._record.as_json(), retention=never_expire())
-        except Exception as error:
-            # What could not even be handed over was not kept. All else may have been, what is refused included: Airflow
-            # sends a write again where its answer was lost, and the next try may have taken over in between.
-            kept = False if isinstance(error, BrokenPipeError) else None
-            if _is_not_current(error):
-                raise TaskSupersededError(
-                    "Airflow says that another try of this task has taken over", applied=kept
-                ) from error
-            if os.getppid() != self._parent:
-                raise TaskSupersededError("the supervisor of this task has died", applied=kept) from error
-            raise TaskStateStoreError(
-                f"Airflow's task state store could not be written ({_describe(error)})"
-            ) from error
+        self._store.write(self._key, self._record.as_json())
 
     def _prove(self) -> None:
         """Check once that the store keeps what it is told, as all rests on that."""
         if self._is_proven:
             return
         if self._read() != self._record:
-            raise TaskStateStoreError("Airflow's task state store does not return what was written to it")
+            raise forgetful()
         self._is_proven = True
+
+
+def store_of(context: Context, log: Log) -> StateStore | None:
+    """Return the task state store, or None where Airflow has none; the log says so."""
+    store: StateStore | None = context.get("task_state_store")
+    if store is None:
+        log.info("This Airflow has no task state store (3.3 has one): a retry cannot know what an earlier try did")
+    return store
+
+
+def unreadable(key: str, error: ValueError) -> TaskStateStoreError:
+    """Return what it means that a key holds what was not written there by us."""
+    return TaskStateStoreError(
+        f"the key {key!r} in Airflow's task state store cannot be read: {error}; look at what it says and delete it"
+    )
+
+
+def forgetful() -> TaskStateStoreError:
+    """Return what it means that a store gives back something else than it was given."""
+    return TaskStateStoreError("Airflow's task state store does not return what was written to it")
 
 
 def open_ledger(context: Context, key: str, calls: Iterable[Call[Any]], *, conn_id: str, log: Log) -> Ledger | None:
@@ -254,9 +299,8 @@ def open_ledger(context: Context, key: str, calls: Iterable[Call[Any]], *, conn_
     :param calls: all that the task will send, with its input filled in.
     :raises TaskStateStoreError: the record cannot be read.
     """
-    store: Any = context.get("task_state_store")
+    store = store_of(context, log)
     if store is None:
-        log.info("This Airflow has no task state store (3.3 has one): a retry cannot know what an earlier try did")
         return None
     new = Record(fingerprint=_fingerprint(conn_id, calls), max_tries=getattr(context["ti"], "max_tries", None))
     return Ledger(store, key, new, log=log)

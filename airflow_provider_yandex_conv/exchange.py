@@ -59,11 +59,14 @@ class Exchange:
         self.request = request
 
     @property
-    def url(self) -> str:
-        """The whole URL, without a query."""
-        if isinstance(self.request, TokenRequest):
-            return self.request.url
-        return f"{self._endpoint.base_url}/{self.request.path}"
+    def origin(self) -> str:
+        """What requests of the same way have in common: the base URL; of a request for a token its whole URL."""
+        return self.request.url if isinstance(self.request, TokenRequest) else self._endpoint.base_url
+
+    @property
+    def path(self) -> str:
+        """What follows the origin, encoded and without a slash before it, or nothing."""
+        return self.request.path if isinstance(self.request, Request) else ""
 
     @property
     def stays_here(self) -> bool:
@@ -145,8 +148,8 @@ class Exchange:
 
         :raises YandexAIStudioError: what ``parse`` raises, and ``InvalidResponseError`` where it breaks.
         """
-        if response.status < 300:
-            response = replace(response, body=_redact_long(response.body, self._secrets))
+        if response.status < 300 and (body := _redact_long(response.body, self._secrets)) != response.body:
+            response = replace(response, body=body)
         problem = ""
         try:
             return parse(response)

@@ -1,15 +1,18 @@
 """
-The way of a request by the rules of ``requests``, for the transport that goes without it: URL, proxy, certificates.
+The way of a request by the rules of ``requests``: URL, proxies, certificates.
 
-So both transports go the same way, whatever the environment says, and trust the same servers.
+So both transports go the same way, whatever the environment says, and trust the same servers. ``requests`` itself reads
+all of the environment for every request, which takes as long as all that this package does beside.
 """
 
 from __future__ import annotations
 
 import ssl
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import requests
 import urllib3
@@ -25,40 +28,62 @@ class Route:
     The way of one request.
 
     :param url: as it is sent, query included, encoded.
-    :param proxy: URL of the proxy, or None for none.
+    :param proxies: proxy URL by scheme, as ``requests`` takes them, those of the environment included.
+    :param proxy: URL of the one that it takes, or None for none.
     :param verify: whether the server's certificate is checked, or the path of a file or folder of CA certificates.
     """
 
     url: str
+    proxies: Mapping[str, str]
     proxy: str | None
     verify: bool | str
 
     @property
     def is_secure(self) -> bool:
         """Whether any part of the way is TLS."""
-        return any(url is not None and url.lower().startswith("https:") for url in (self.url, self.proxy))
+        return any(url is not None and url[:6].lower() == "https:" for url in (self.url, self.proxy))
 
 
-def route_of(exchange: Exchange, *, verify: bool | str) -> Route:
+class Routes:
     """
-    Return the way of a request, with what the environment says of proxies and certificates.
+    The ways to one endpoint, and to services that issue tokens for it.
 
-    :raises requests.RequestException: it has no valid URL.
+    The environment is read once for each origin, when the first request goes there.
+
+    :param verify: whether certificates are checked, or the path of a file or folder of CA certificates.
     """
-    prepared = requests.PreparedRequest()
-    prepared.prepare_url(exchange.url, dict(exchange.query))
-    url = str(prepared.url)
-    settings = requests.Session().merge_environment_settings(
-        url,
-        exchange.proxies,
-        stream=None,
-        verify=verify,
-        cert=None,
-    )
-    proxy = select_proxy(url, settings["proxies"])
-    if proxy:
-        proxy = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
-    return Route(url, proxy or None, settings["verify"] or False)
+
+    def __init__(self, *, verify: bool | str) -> None:
+        self._verify = verify
+        self._ways: dict[str, Route] = {}
+
+    def find(self, exchange: Exchange) -> Route:
+        """
+        Return the way of a request.
+
+        :raises requests.RequestException: it has no valid URL.
+        """
+        way = self._ways.get(exchange.origin)
+        if way is None:
+            way = self._ways[exchange.origin] = self._explore(exchange)
+        if not exchange.path:
+            return way
+        # Both are encoded already, in the very way in which requests encodes.
+        query = f"?{urlencode(exchange.query)}" if exchange.query else ""
+        return Route(f"{way.url.rstrip('/')}/{exchange.path}{query}", way.proxies, way.proxy, way.verify)
+
+    def _explore(self, exchange: Exchange) -> Route:
+        """Return the way to what all requests to an origin have in common."""
+        prepared = requests.PreparedRequest()
+        prepared.prepare_url(exchange.origin, None)
+        url = str(prepared.url)
+        settings = requests.Session().merge_environment_settings(
+            url, exchange.proxies, stream=None, verify=self._verify, cert=None
+        )
+        proxy = select_proxy(url, settings["proxies"])
+        if proxy:
+            proxy = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+        return Route(url, settings["proxies"], proxy or None, settings["verify"] or False)
 
 
 def tls_context(verify: bool | str) -> ssl.SSLContext:
@@ -78,7 +103,7 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
 
 def warn_if_unverified(route: Route) -> None:
     """Warn as ``urllib3`` does where the certificate of a server is not checked."""
-    if route.is_secure and not route.verify:
+    if route.verify is False and route.is_secure:
         warnings.warn(
             "Unverified HTTPS request is being made; set 'verify' of the connection",
             urllib3.exceptions.InsecureRequestWarning,

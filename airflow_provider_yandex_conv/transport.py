@@ -6,9 +6,9 @@ all the rest of the package.
 
 What it takes care of, each a trap of the library:
 
-- the credential travels through ``auth=``, as a ``.netrc`` entry replaces an ``Authorization`` header
-- redirects are not followed, as a ``POST`` answered with 307 would be sent again
-- ``verify`` is given per request, as an environment variable overrides that of the session
+- there is no session: it would replace an ``Authorization`` header by an entry of ``.netrc``, follow redirects, where a
+  ``POST`` answered with 307 is sent again, and read the environment anew for every request
+- ``verify`` is decided on by us, as an environment variable overrides what was said
 - urllib3 retries nothing behind our back
 - an error tells whether a byte of the request has left, as only then can it have been applied
 - an error of the library is not kept as a cause: it holds the request, and that the credential
@@ -35,8 +35,11 @@ from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import InterruptedCallError, YandexAIStudioError
 from airflow_provider_yandex_conv.exchange import Exchange
+from airflow_provider_yandex_conv.routes import Routes
 
 _CHUNK_BYTES = 65_536
+#: What a session adds to every request.
+_HEADERS = dict(requests.utils.default_headers())
 
 
 class Transport:
@@ -52,9 +55,8 @@ class Transport:
         self._clock = clock
         self._under_way: set[_Watch] = set()
         self._grace: float | None = None
-        self._session = requests.Session()
-        for prefix in ("https://", "http://"):
-            self._session.mount(prefix, _WatchedAdapter(max_retries=0))
+        self._routes = Routes(verify=endpoint.verify)
+        self._adapter = _WatchedAdapter(max_retries=0)
 
     def exchange(
         self,
@@ -85,7 +87,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._session.close()
+        self._adapter.close()
 
     def interrupt(self, grace: float) -> None:
         """
@@ -119,27 +121,21 @@ class Transport:
         raise failure
 
     def _send(self, exchange: Exchange) -> Response:
-        request = exchange.request
-        prepared = self._session.prepare_request(
-            requests.Request(
-                request.method,
-                exchange.url,
-                params=exchange.query,
-                data=exchange.body,
-                headers=exchange.headers,
-                auth=_Authorizer(exchange),
-            )
+        route = self._routes.find(exchange)
+        prepared = requests.PreparedRequest()
+        prepared.prepare(
+            method=exchange.request.method,
+            url=route.url,
+            headers={**_HEADERS, **exchange.headers},
+            data=exchange.body,
+            auth=_Authorizer(exchange),
         )
-        url = str(prepared.url)
-        verify = self._endpoint.verify
-        settings = self._session.merge_environment_settings(
-            url, proxies=exchange.proxies, stream=True, verify=verify, cert=None
-        )
-        # By the adapter, as the session would read and follow a redirect, if only to say where it leads.
-        with self._session.get_adapter(url).send(
+        with self._adapter.send(
             prepared,
+            stream=True,
             timeout=(exchange.timeout_connect, exchange.timeout_read),
-            **settings,  # type: ignore[arg-type]  # as requests itself hands them on
+            verify=route.verify,
+            proxies=dict(route.proxies),
         ) as answer:
             body = _read_whole(answer.raw, deadline=time.monotonic() + exchange.timeout_read)
         return exchange.response(answer.status_code, answer.headers.items(), body, self._clock())
@@ -157,7 +153,7 @@ class Transport:
 
 
 class _Authorizer:
-    """Sets the header; also where there is none to set, as requests would look for one in a ``.netrc``."""
+    """Sets the header; also where there is none to set, as requests would look for one in the URL."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

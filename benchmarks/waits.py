@@ -1,68 +1,31 @@
-"""
-Wait for many responses in one event loop, as a triggerer does: with our trigger, and with bare ``aiohttp``.
-
-``make bench-waits`` prints a Markdown table. Both wait for the same number of responses, in turns and three times each,
-against an emulator in a process of its own. What is compared is the CPU that a look takes here, and how long others in
-the loop have to wait.
-"""
+"""Many responses waited for in one event loop, as a triggerer does: with our trigger, and with bare ``aiohttp``."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import os
-import platform
+import random
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
-import requests
+from measuring import Aim, Report, interleaved, ratios, spread
 
-CONNECTION = "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT"
+from processes import Server, airflow_home, airflow_logging, connections, serving
+
+Way = Callable[[str, list[str]], Awaitable[None]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Measured:
     """What one wait for all took."""
 
-    seconds: float
     cpu_ms_per_look: float
-    looks_per_second: float
+    looks: int
     lag_ms_p99: float
     lag_ms_max: float
-
-
-class Server:
-    """An emulator in a process of its own, whose responses end after ``seconds``."""
-
-    def __init__(self, seconds: float) -> None:
-        command = [sys.executable, "-m", "airflow_provider_yandex_conv.emulator", "--port", "0"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.base_url = self._process.stdout.readline().split()[-1]
-        self._control = f"{self.base_url.removesuffix('/v1')}/_emulator"
-        self._seconds = seconds
-        self._session = requests.Session()
-
-    def begin(self, count: int) -> list[str]:
-        """Forget all, and return the ids of so many new responses in the background."""
-        self._session.post(f"{self._control}/reset")
-        self._session.post(f"{self._control}/answers", json={"times": None, "delay": self._seconds})
-        body = {"model": "gpt://b1g/m", "input": "x", "background": True}
-        return [self._session.post(f"{self.base_url}/responses", json=body).json()["id"] for _ in range(count)]
-
-    def looks(self) -> int:
-        """Return how often a response was read."""
-        recorded = self._session.get(f"{self._control}/requests").json()
-        return sum(one["operation"] == "getResponse" for one in recorded)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait()
 
 
 async def ours(_: str, response_ids: list[str]) -> None:
@@ -78,8 +41,12 @@ async def ours(_: str, response_ids: list[str]) -> None:
 
 
 async def bare(base_url: str, response_ids: list[str]) -> None:
-    """Look at the same growing intervals with one session, and do nothing else."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    """Look at the same growing intervals, drawn alike, with one session, and do nothing else."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        headers={"Authorization": "Api-Key benchmark", "OpenAI-Project": "b1g"},
+        timeout=aiohttp.ClientTimeout(connect=10, sock_read=30),
+    ) as session:
 
         async def wait(response_id: str) -> None:
             interval = 1.0
@@ -90,13 +57,55 @@ async def bare(base_url: str, response_ids: list[str]) -> None:
                             return
                 except aiohttp.ServerDisconnectedError:
                     continue  # a connection that was kept open was closed just then
-                await asyncio.sleep(interval * 0.75)
+                await asyncio.sleep(interval * random.uniform(0.5, 1))
                 interval = min(15.0, interval * 1.5)
 
         await asyncio.gather(*map(wait, response_ids))
 
 
-async def measure(way, server: Server, count: int) -> Measured:
+def run(*, quick: bool) -> Report:
+    seconds, rounds, counts = (2.0, 1, (10,)) if quick else (20.0, 3, (1000, 5000))
+    rows, aims = [], []
+    with serving("--wait", str(seconds)) as server, airflow_home(connections(server.base_url)), airflow_logging():
+        for count in counts:
+            ways = {
+                name: lambda way=way, count=count: asyncio.run(_measured(way, server, count))
+                for name, way in (("ours, trigger", ours), ("aiohttp", bare))
+            }
+            results = interleaved(ways, rounds, warm_up=False)
+            kept = {
+                name: asyncio.run(_bytes_kept(way, server, count))
+                for name, way in (("ours, trigger", ours), ("aiohttp", bare))
+            }
+            cpu = {name: [one.cpu_ms_per_look for one in found] for name, found in results.items()}
+            for name, found in results.items():
+                rows.append(
+                    [
+                        f"{count:,}",
+                        name,
+                        spread((one.looks for one in found), 0),
+                        spread(cpu[name]),
+                        spread(ratios(cpu["ours, trigger"], cpu[name])),
+                        spread((one.lag_ms_p99 for one in found), 1),
+                        spread((one.lag_ms_max for one in found), 0),
+                        f"{kept[name] / 1024:,.1f}",
+                    ]
+                )
+            ratio = statistics.median(ratios(cpu["ours, trigger"], cpu["aiohttp"]))
+            lag = statistics.median(one.lag_ms_p99 for one in results["ours, trigger"])
+            aims += [Aim(f"{count:,} waits, CPU a look, ours over aiohttp", 1.3, ratio)]
+            aims += [Aim(f"{count:,} waits, loop lag p99 in ms", 50, lag)]
+    return Report(
+        "waits",
+        f"Responses that take {seconds:g} s each, all waited for in one event loop, {rounds} times by each way. Loop lag is "
+        "how late a timer of 10 ms wakes up there. Memory is what Python has allocated in the middle of the wait.",
+        ["waits", "way", "looks", "CPU ms a look", "ours / this", "loop lag p99, ms", "max, ms", "KiB a wait"],
+        rows,
+        aims,
+    )
+
+
+async def _measured(way: Way, server: Server, count: int) -> Measured:
     """Wait for so many responses in one of the two ways."""
     lags: list[float] = []
 
@@ -106,43 +115,27 @@ async def measure(way, server: Server, count: int) -> Measured:
             await asyncio.sleep(0.01)
             lags.append((time.perf_counter() - before - 0.01) * 1000)
 
-    response_ids = server.begin(count)
+    server.reset()
     watcher = asyncio.create_task(watch())
-    began, cpu = time.perf_counter(), time.process_time()
-    await way(server.base_url, response_ids)
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    cpu = time.process_time()
+    await way(server.base_url, [f"resp_{number}" for number in range(count)])
+    cpu = time.process_time() - cpu
     watcher.cancel()
-    looks = server.looks()
+    looks = int(server.counted()["requests"])
     lags.sort()
-    return Measured(seconds, cpu / looks * 1000, looks / seconds, lags[int(len(lags) * 0.99)], lags[-1])
+    return Measured(cpu / looks * 1000, looks, lags[int(len(lags) * 0.99)], lags[-1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long each response takes")
-    arguments = parser.parse_args()
-    server = Server(arguments.seconds)
-    try:
-        with tempfile.TemporaryDirectory() as home:
-            os.environ["AIRFLOW_HOME"] = home
-            extra = {"auth_type": "none"}
-            os.environ[CONNECTION] = json.dumps(
-                {"conn_type": "yandex_ai_studio", "host": server.base_url, "extra": extra}
-            )
-            results = {"ours": [], "bare": []}
-            for _ in range(3):
-                results["ours"].append(asyncio.run(measure(ours, server, arguments.count)))
-                results["bare"].append(asyncio.run(measure(bare, server, arguments.count)))
-    finally:
-        server.stop()
-    print(f"{arguments.count} waits, Python {platform.python_version()}, aiohttp {aiohttp.__version__}; medians of 3\n")
-    print("| | seconds | looks/s | CPU ms a look | loop lag p99 ms | max ms |\n|---|---|---|---|---|---|")
-    for name, runs in results.items():
-        fields = ("seconds", "looks_per_second", "cpu_ms_per_look", "lag_ms_p99", "lag_ms_max")
-        cells = [f"{statistics.median(getattr(run, field) for run in runs):.2f}" for field in fields]
-        print(f"| {name} | {' | '.join(cells)} |")
-
-
-if __name__ == "__main__":
-    main()
+async def _bytes_kept(way: Way, server: Server, count: int) -> float:
+    """Return the bytes that Python holds for each wait when all of them sleep."""
+    await way(server.base_url, ["resp_0"])  # what is imported and cached once is not of a wait
+    server.reset()
+    tracemalloc.start()
+    waiting = asyncio.ensure_future(way(server.base_url, [f"resp_{number}" for number in range(count)]))
+    while server.counted()["requests"] < count:
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    await waiting
+    return held / count

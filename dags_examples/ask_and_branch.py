@@ -66,7 +66,7 @@ def ask_and_branch() -> None:
 
     delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output, ignore_missing=True)
     done = [call(judge.output), file(judge.output)]
-    decide(judge.output) >> done >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    decide(judge.output) >> done >> delete.as_teardown(setups=create)
 
 
 ask_and_branch()

@@ -38,4 +38,4 @@ with DAG(
     create = YandexCreateConversationOperator(task_id="create", metadata={"run": "{{ run_id }}"})
     read = YandexGetConversationOperator(task_id="read", conversation_id=create.output)
     delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
-    read >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    read >> delete.as_teardown(setups=create)

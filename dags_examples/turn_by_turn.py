@@ -55,7 +55,7 @@ def turn_by_turn() -> None:
         ignore_missing=True,
     )
     ask >> answer >> read
-    transcript(read.output) >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    transcript(read.output) >> delete.as_teardown(setups=create)
 
 
 turn_by_turn()

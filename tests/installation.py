@@ -108,7 +108,7 @@ class Installation:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": self.emulator.connection(),
+            "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": self.emulator.connection(folder_id="b1g"),
             "EMULATOR_URL": self.emulator.base_url,
             "NO_PROXY": "127.0.0.1",
         }
@@ -196,6 +196,16 @@ class Run:
     def set_state(self, task_id, state):
         """Set the state of a task, as a person does in the UI."""
         self._installation._ask("PATCH", f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def question(self, task_id):
+        """Return what a task asks a person, or None while it does not."""
+        asks = (task_id, -1, "awaiting_input") in self.states()
+        return self._installation.get(f"{self._path}/taskInstances/{task_id}/-1/hitlDetails") if asks else None
+
+    def choose(self, task_id, option):
+        """Answer what a task asks, as a person does in the UI."""
+        body = {"chosen_options": [option], "params_input": {}}
+        self._installation._ask("PATCH", f"{self._path}/taskInstances/{task_id}/-1/hitlDetails", body)
 
     def log(self):
         """Return all that its tasks have logged."""

@@ -42,7 +42,7 @@ def create(
     :param conversation_id: the conversation to read, and to add to.
     :param allow_unsupported: whether to send what the vendor does not support, or what is not known here.
     :param timeout_read: seconds that the answer may take; None for as long as the connection says.
-    :param options: as in :class:`ResponseOptions`.
+    :param options: as in :class:`.ResponseOptions`.
     :raises ConfigurationError: an argument cannot be sent.
     """
     given = given_options(options, allow_unsupported=allow_unsupported)

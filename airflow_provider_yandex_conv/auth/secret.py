@@ -33,7 +33,7 @@ class Secret:
         refuse that as well, with the whole text in its message.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_forms", "_value")
 
     def __init__(self, value: str, *, name: str, in_header: bool = True) -> None:
         self._value = value.strip()
@@ -46,6 +46,8 @@ class Secret:
                 f"{name} ({len(self._value)} characters) holds a character at position {bad} that an HTTP header "
                 "cannot carry; paste it again"
             )
+        #: How it may be written, as it is and as sent in a form: as text and as bytes.
+        self._forms = [(form, form.encode()) for form in {self._value, quote_plus(self._value)}]
 
     def reveal(self) -> str:
         """Return the text itself. Called where it enters a request or signs one, and nowhere else."""
@@ -53,8 +55,8 @@ class Secret:
 
     def redact(self, text: AnyStr) -> AnyStr:
         """Return the text with every occurrence of the secret replaced by ``***``, as sent in a form as well."""
-        for form in {self._value, quote_plus(self._value)}:
-            text = text.replace(form.encode(), b"***") if isinstance(text, bytes) else text.replace(form, "***")
+        for form, encoded in self._forms:
+            text = text.replace(encoded, b"***") if isinstance(text, bytes) else text.replace(form, "***")
         return text
 
     def register(self, mask: Mask) -> None:

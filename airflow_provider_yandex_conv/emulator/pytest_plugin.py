@@ -24,7 +24,12 @@ def yandex_ai_studio_server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def yandex_ai_studio(yandex_ai_studio_server: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """An empty emulator, to which the connection ``yandex_ai_studio_default`` leads."""
+    """
+    An empty emulator, to which the connection ``yandex_ai_studio_default`` leads.
+
+    The connection has a folder, so that a model can be named by its name alone.
+    """
     yandex_ai_studio_server.reset()
-    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", yandex_ai_studio_server.connection())
+    connection = yandex_ai_studio_server.connection(folder_id="b1gemulator0000000000")
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", connection)
     return yandex_ai_studio_server

@@ -158,7 +158,7 @@ class Emulator:
         Let something go wrong.
 
         :param operation: the vendor's name of an endpoint, such as ``createConversation``, or ``*`` for any.
-        :param fault: what, as in :class:`Fault`.
+        :param fault: what, as in :class:`.Fault`.
         """
         self._service.faults.add(Fault(operation=operation, **fault))
 
@@ -167,7 +167,7 @@ class Emulator:
         Script what the model answers, in place of its echo.
 
         :param text: what it says.
-        :param answer: how, and what becomes of the response, as in :class:`Answer`.
+        :param answer: how, and what becomes of the response, as in :class:`.Answer`.
         """
         self._service.responses.script.add(Answer(text=text, **answer))
 
@@ -183,7 +183,7 @@ class Emulator:
         """
         Change how IAM tokens are issued.
 
-        :param settings: as in :class:`TokenSettings`; what is not named stays as it is.
+        :param settings: as in :class:`.TokenSettings`; what is not named stays as it is.
         """
         self._service.issuer.settings = replace(self._service.issuer.settings, **settings)
 

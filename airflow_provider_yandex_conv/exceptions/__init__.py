@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_yandex_conv.exceptions.base import YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions.batches import BatchIncompleteError, BatchInputError
 from airflow_provider_yandex_conv.exceptions.responses import (
     ResponseCancelledError,
     ResponseError,
@@ -30,6 +31,8 @@ __all__ = [
     "AmbiguousOutcomeError",
     "AuthenticationError",
     "BadRequestError",
+    "BatchIncompleteError",
+    "BatchInputError",
     "ConfigurationError",
     "ConflictError",
     "CredentialRefreshError",

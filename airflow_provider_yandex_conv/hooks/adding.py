@@ -25,11 +25,10 @@ from airflow_provider_yandex_conv.exceptions import (
     YandexAIStudioError,
 )
 from airflow_provider_yandex_conv.hooks.listing import iterate
-from airflow_provider_yandex_conv.sending import AttemptJournal
+from airflow_provider_yandex_conv.sending import AttemptJournal, Caller
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item
-    from airflow_provider_yandex_conv.client import Client
 
 #: Seconds between looks at a conversation whose server may still be at work.
 _LOOK_INTERVAL = 1.0
@@ -80,7 +79,7 @@ class ItemAdder:
     """
 
     def __init__(
-        self, client: Client, conversation_id: str, *, reconcile: bool, progress: AddProgress | None = None
+        self, client: Caller, conversation_id: str, *, reconcile: bool, progress: AddProgress | None = None
     ) -> None:
         self._client = client
         self._conversation_id = conversation_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -13,14 +12,12 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_yandex_conv import __version__
 from airflow_provider_yandex_conv._compat import AirflowNotFoundException, mask_secret
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import ConfigurationError, NotFoundError, YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import ConfigurationError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.credentials import YANDEXCLOUD_CONN_ID
 from airflow_provider_yandex_conv.hooks.stored import StoredConnection
-from airflow_provider_yandex_conv.hooks.unsupported import check_removed, not_found_or_not_offered
 
 if TYPE_CHECKING:
-    from airflow_provider_yandex_conv.api.wire import Call
     from airflow_provider_yandex_conv.async_client import AsyncClient
     from airflow_provider_yandex_conv.client import Client
 
@@ -82,10 +79,8 @@ class ConnectedHook(BaseHook):
         """
         from asgiref.sync import sync_to_async
 
-        from airflow_provider_yandex_conv.async_client import AsyncClient
-
         # Not by asyncio.to_thread: a triggerer before Airflow 3.3 is asked for the connection from this very loop.
-        return await sync_to_async(self._build, thread_sensitive=False)(AsyncClient)
+        return await sync_to_async(self._build_async, thread_sensitive=False)()
 
     @property
     def cut_off(self) -> YandexAIStudioError | None:
@@ -107,19 +102,6 @@ class ConnectedHook(BaseHook):
         if self._client is not None:
             self._client.interrupt()
 
-    def _delete(self, thing: str, call: Call[Any], is_there: Callable[[], bool], *, ignore_missing: bool) -> bool:
-        """Send a delete; return whether it, or an earlier attempt of it, removed something."""
-        try:
-            with not_found_or_not_offered(is_there):
-                if self.get_conn().send(call) is call.if_gone:
-                    check_removed(call.name, is_there)
-        except NotFoundError:
-            if not ignore_missing:
-                raise
-            self.log.info("%s is not there; nothing to delete", thing)
-            return False
-        return True
-
     def _build(self, kind: type[AnyClient]) -> AnyClient:
         settings = self._settings()
         for secret in settings.secrets:
@@ -134,6 +116,12 @@ class ConnectedHook(BaseHook):
             log=self.log,
             mask=mask_secret,
         )
+
+    def _build_async(self) -> AsyncClient:
+        from airflow_provider_yandex_conv.async_client import AsyncClient, load_transport
+
+        load_transport()
+        return self._build(AsyncClient)
 
     def _settings(self) -> connection.Settings:
         stored = self._stored()

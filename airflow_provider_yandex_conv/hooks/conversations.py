@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
-from airflow_provider_yandex_conv.hooks.unsupported import is_conversation, not_found_or_not_offered
+from airflow_provider_yandex_conv.hooks.unsupported import (
+    delete_conversation,
+    is_conversation,
+    not_found_or_not_offered,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Conversation
@@ -88,9 +92,4 @@ class ConversationMethods(ConnectedHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
-        return self._delete(
-            f"Conversation {conversation_id}",
-            conversations.delete(conversation_id),
-            partial(is_conversation, self.get_conn(), conversation_id),
-            ignore_missing=ignore_missing,
-        )
+        return delete_conversation(self.get_conn(), conversation_id, ignore_missing=ignore_missing)

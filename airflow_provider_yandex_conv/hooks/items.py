@@ -11,7 +11,7 @@ from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.hooks.adding import AddProgress, ItemAdder
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.listing import iterate
-from airflow_provider_yandex_conv.hooks.unsupported import is_conversation, is_item, not_found_or_not_offered
+from airflow_provider_yandex_conv.hooks.unsupported import delete, is_conversation, is_item, not_found_or_not_offered
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item
@@ -106,7 +106,8 @@ class ItemMethods(ConnectedHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
-        return self._delete(
+        return delete(
+            self.get_conn(),
             f"Item {item_id}",
             api.delete(conversation_id, item_id),
             partial(is_item, self.get_conn(), conversation_id, item_id),

@@ -13,7 +13,7 @@ from airflow_provider_yandex_conv.api.paging import MAX_PAGE_SIZE, Order
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.models import Item, ItemPage
     from airflow_provider_yandex_conv.api.wire import Call
-    from airflow_provider_yandex_conv.client import Client
+    from airflow_provider_yandex_conv.sending import Caller
 
 
 class PageBuilder(Protocol):
@@ -30,7 +30,7 @@ class PageBuilder(Protocol):
 
 
 def iterate(
-    client: Client,
+    client: Caller,
     conversation_id: str,
     *,
     order: Order = "asc",
@@ -44,7 +44,7 @@ def iterate(
 
 
 def iterate_pages(
-    client: Client, page: PageBuilder, *, after: str | None, page_size: int, limit: int | None
+    client: Caller, page: PageBuilder, *, after: str | None, page_size: int, limit: int | None
 ) -> Iterator[Item]:
     """
     Return an iterator over items, which reads a page when it needs one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_yandex_conv.api import responses
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.listing import iterate_pages
-from airflow_provider_yandex_conv.hooks.unsupported import is_response, not_found_or_not_offered
+from airflow_provider_yandex_conv.hooks.unsupported import delete, is_response, not_found_or_not_offered
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack  # in typing from Python 3.11 on
@@ -114,7 +114,8 @@ class ResponseMethods(ConnectedHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
-        return self._delete(
+        return delete(
+            self.get_conn(),
             f"Response {response_id}",
             responses.delete(response_id),
             partial(is_response, self.get_conn(), response_id),

@@ -9,6 +9,7 @@ from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.exceptions import NotFoundError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks import connection
+from airflow_provider_yandex_conv.hooks.bulk import BulkMethods
 from airflow_provider_yandex_conv.hooks.conversations import ConversationMethods
 from airflow_provider_yandex_conv.hooks.items import ItemMethods
 from airflow_provider_yandex_conv.hooks.responses import ResponseMethods
@@ -17,7 +18,7 @@ from airflow_provider_yandex_conv.hooks.responses import ResponseMethods
 _NO_CONVERSATION_ID = "00000000-0000-0000-0000-000000000000"
 
 
-class YandexAIStudioHook(ConversationMethods, ItemMethods, ResponseMethods):
+class YandexAIStudioHook(BulkMethods, ConversationMethods, ItemMethods, ResponseMethods):
     """
     Talks to the Conversations and Responses APIs of Yandex AI Studio.
 

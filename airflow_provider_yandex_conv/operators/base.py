@@ -79,6 +79,21 @@ class YandexAIStudioOperator(BaseOperator):
 
         return open_ledger(context, key, calls, conn_id=self.yandex_ai_studio_conn_id, log=self.log)
 
+    def push(self, context: Context, **values: Any) -> None:
+        """
+        Push values to XCom, each under its name, and go on where that fails: what they tell of has happened.
+
+        A task that failed for them would be retried, and do it, and perhaps pay, again.
+        """
+        if not self.do_xcom_push:
+            return
+        try:
+            for key, value in values.items():
+                context["ti"].xcom_push(key=key, value=value)
+        except Exception:
+            self.log.warning("Not all could be pushed to XCom: %s", ", ".join(values))
+            self.log.debug("Pushing to XCom failed", exc_info=True)
+
     def on_kill(self) -> None:
         """
         End the task when it is told to stop: the waiting of a retry at once, a request within 2.5 s.

@@ -9,6 +9,7 @@ from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.api.limits import check_metadata
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 from airflow_provider_yandex_conv.operators.stamp import stamp
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class YandexCreateConversationOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "metadata", "items")
     template_fields_renderers: ClassVar[dict[str, str]] = {"metadata": "json", "items": "json"}
 
@@ -126,6 +128,7 @@ class YandexGetConversationOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id")
 
     def __init__(self, *, conversation_id: str, **kwargs: Any) -> None:
@@ -159,6 +162,7 @@ class YandexUpdateConversationOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "metadata")
     template_fields_renderers: ClassVar[dict[str, str]] = {"metadata": "json"}
 
@@ -189,9 +193,9 @@ class YandexDeleteConversationOperator(YandexAIStudioOperator):
     """
     Delete a conversation.
 
-    As a teardown it also runs when tasks in between have failed. A teardown that fails leaves the run green, and here a
-    conversation behind, unless the run is told to fail:
-    ``delete.as_teardown(setups=create, on_failure_fail_dagrun=True)``.
+    As a teardown, ``delete.as_teardown(setups=create)``, it also runs when tasks in between have failed. A teardown
+    that fails leaves the run green, and here a conversation behind. Airflow's ``on_failure_fail_dagrun=True`` turns
+    that round: the run is then as the teardown is, and green where the tasks before it have failed.
 
     The vendor keeps the items of a deleted conversation, and nobody can reach them once it is gone.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_yandex_conv.api import items as items_api
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -17,7 +18,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
     """
     Add items to the end of a conversation, in order; more than 20 in several requests.
 
-    XCom: the return value is the list of the ids of the items as stored.
+    XCom: the return value is the list of the ids of the items as stored; ``conversation_id`` is pushed beside it.
 
     Adding twice stores twice, and the vendor has no idempotency key. ``on_ambiguous`` says what happens when an answer
     is lost. On Airflow below 3.3, or with ``durable=False``, a task whose request fails after others have stored
@@ -34,6 +35,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "items")
     template_fields_renderers: ClassVar[dict[str, str]] = {"items": "json"}
 
@@ -74,6 +76,7 @@ class YandexAddConversationItemsOperator(YandexAIStudioOperator):
                 log=self.log,
             ).add()
             self.log.info("Added %d items to conversation %s", len(item_ids), self.conversation_id)
+            self.push(context, conversation_id=self.conversation_id)
         return item_ids
 
 
@@ -92,6 +95,7 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "after")
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,6 +16,7 @@ from airflow_provider_yandex_conv.exceptions import (
     YandexAIStudioError,
 )
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -32,9 +32,10 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
     Let a model answer, in a conversation or outside of any, and return what it says.
 
     XCom: the return value is the text of the answer, or with ``output_schema`` the object that it holds. ``status`` and
-    ``usage`` are pushed whatever the response ends with, ``response_id`` as soon as it is known. ``usage`` is
-    ``{"<try_number>": {"response_id": str, "input_tokens": int, "output_tokens": int, "total_tokens": int,
-    "cached_tokens": int, "reasoning_tokens": int}}``, with the earlier tries where ``durable`` keeps them.
+    ``usage`` are pushed whatever the response ends with, ``response_id`` and ``conversation_id`` as soon as there is a
+    response. ``usage`` is ``{"<try_number>": {"response_id": str, "input_tokens": int, "output_tokens": int,
+    "total_tokens": int, "cached_tokens": int, "reasoning_tokens": int}}``, with the earlier tries where ``durable``
+    keeps them.
 
     A response bills, and adds a turn to the conversation. The vendor has no idempotency key; ``on_ambiguous`` says what
     happens when nobody can tell whether a request was carried out.
@@ -68,6 +69,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = (
         "yandex_ai_studio_conn_id",
         "conversation_id",
@@ -138,16 +140,17 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
         with self.outcome():
-            deadline = time.time() + self.timeout
             call = self._call()
             ledger = self._ledger(context, call)
-            asker = self._asker(call, ledger, deadline)
+            asker = self._asker(call, ledger)
             response = asker.ask()
             with self._said_if_it_is_lost(response, ledger):
-                self._push(context, response_id=response.id or None)
+                self.push(context, response_id=response.id or None)
+                if self.conversation_id is not None:
+                    self.push(context, conversation_id=self.conversation_id)
                 if not response.is_terminal:
                     if self.deferrable:
-                        self._defer(response, deadline)
+                        self._defer(response, asker.deadline)
                     response = self._wait(asker, response, ledger)
                 return self._finish(context, response, ledger)
 
@@ -155,7 +158,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         """
         Go on when the trigger has fired: read the response, as an event is no place for an answer.
 
-        :param event: of :class:`YandexResponseTrigger`.
+        :param event: of :class:`.YandexResponseTrigger`.
         :raises AirflowFailException: no retry can mend it, or a retry might pay twice.
         :raises ResponseError: the response is no answer; a retry asks again.
         :raises YandexAIStudioError: a retry of the task may mend it.
@@ -163,7 +166,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         with self.outcome():
             ledger = self._ledger(context, self._call())
             response = self.hook.get_response(event["response_id"])
-            self._push(context, response_id=response.id)
+            self.push(context, response_id=response.id)
             if not response.is_terminal:
                 if event.get("error"):
                     self.log.warning("Waiting for response %s ended: %s", response.id, event["error"])
@@ -212,7 +215,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
     def _ledger(self, context: Context, call: Call[ModelResponse]) -> Ledger | None:
         return self.ledger(context, "yandex_ai_studio_response", [call]) if self.durable else None
 
-    def _asker(self, call: Call[ModelResponse], ledger: Ledger | None, deadline: float) -> ResponseAsker:
+    def _asker(self, call: Call[ModelResponse], ledger: Ledger | None) -> ResponseAsker:
         from airflow_provider_yandex_conv.api.answers import as_items
         from airflow_provider_yandex_conv.operators.asking import Question, ResponseAsker
 
@@ -223,7 +226,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
             call=call,
             conversation_id=self.conversation_id,
             items=as_items(self.input),
-            deadline=deadline,
+            timeout=self.timeout,
             poll_interval=self.poll_interval,
         )
         return ResponseAsker(
@@ -286,7 +289,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
     def _finish(self, context: Context, response: ModelResponse, ledger: Ledger | None) -> Any:
         """Push what there is to know of a response that has ended, and return what it says."""
         usage = self._usage(context, response, ledger)
-        self._push(context, status=response.status, usage=usage)
+        self.push(context, status=response.status, usage=usage)
         try:
             return self._required(response)
         except ResponseError:
@@ -317,14 +320,3 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
             return dict(earlier)
         mine = {"response_id": response.id, **response.usage.as_dict()}
         return {**earlier, str(getattr(context["ti"], "try_number", 1)): mine}
-
-    def _push(self, context: Context, **values: Any) -> None:
-        if not self.do_xcom_push:
-            return
-        try:
-            for key, value in values.items():
-                context["ti"].xcom_push(key=key, value=value)
-        except Exception:
-            # The response was billed: failing here would make a retry of the task ask again.
-            self.log.warning("Not all could be pushed to XCom: %s", ", ".join(values))
-            self.log.debug("Pushing to XCom failed", exc_info=True)

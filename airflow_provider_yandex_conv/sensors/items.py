@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 from airflow_provider_yandex_conv.sensors.base import YandexAIStudioSensor
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class YandexConversationItemSensor(YandexAIStudioSensor):
         ``timeout_connect`` and ``timeout_read``, in seconds.
     """
 
+    operator_extra_links = CONVERSATION_LINKS
     template_fields: Sequence[str] = ("yandex_ai_studio_conn_id", "conversation_id", "after", "role", "item_type")
 
     def __init__(

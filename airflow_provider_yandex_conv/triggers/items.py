@@ -12,6 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_yandex_conv._compat import event_trigger
 from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
+from airflow_provider_yandex_conv.triggers.clients import shared_client
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -158,7 +159,6 @@ class YandexConversationItemTrigger(BaseEventTrigger):
         return PollSchedule(interval=self.poll_interval, max_interval=self.poll_interval, deadline=self.deadline)
 
     async def _wait(self, new: NewItems) -> tuple[Item, ...]:
-        from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
         from airflow_provider_yandex_conv.polling import Polling
 
         polling: Polling[tuple[Item, ...]] = Polling(
@@ -167,5 +167,5 @@ class YandexConversationItemTrigger(BaseEventTrigger):
             bool,
             log=self.log,
         )
-        async with await YandexAIStudioHook(self.yandex_ai_studio_conn_id).get_async_conn() as client:
+        async with shared_client(self.yandex_ai_studio_conn_id) as client:
             return await polling.drive_async(lambda: new.look_async(client.send))

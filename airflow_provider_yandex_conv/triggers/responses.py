@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
+from airflow_provider_yandex_conv.triggers.clients import shared_client
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.api.response_models import ModelResponse
-    from airflow_provider_yandex_conv.async_client import AsyncClient
 
 
 class YandexResponseTrigger(BaseTrigger):
@@ -84,7 +84,7 @@ class YandexResponseTrigger(BaseTrigger):
         from airflow_provider_yandex_conv.api import responses
 
         try:
-            async with await self._client() as client:
+            async with shared_client(self.yandex_ai_studio_conn_id) as client:
                 cancelled = await client.send(responses.cancel(self.response_id))
         except YandexAIStudioError as error:
             self.log.warning("Response %s could not be cancelled, and may be billed: %s", self.response_id, error)
@@ -102,10 +102,5 @@ class YandexResponseTrigger(BaseTrigger):
             lambda response: response.is_terminal,
             log=self.log,
         )
-        async with await self._client() as client:
+        async with shared_client(self.yandex_ai_studio_conn_id) as client:
             return await polling.drive_async(lambda: client.send(call))
-
-    async def _client(self) -> AsyncClient:
-        from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
-
-        return await YandexAIStudioHook(self.yandex_ai_studio_conn_id).get_async_conn()

@@ -54,11 +54,22 @@ def _database():
 
 @pytest.fixture
 def dag_bag(_database):
+    return parse_dags()
+
+
+def parse_dags():
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow below 3.2
         from airflow.models.dagbag import DagBag
     return DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+
+
+@pytest.fixture(scope="module")
+def parsed_dags(_database):
+    """As ``run_dag``, for the fixtures of a whole module."""
+    dags = parse_dags().dags
+    return lambda dag_id: Outcome(dags[dag_id].test())
 
 
 @pytest.fixture
@@ -72,6 +83,7 @@ class Outcome:
 
     def __init__(self, dag_run):
         self._dag_run = dag_run
+        self.dag_id = dag_run.dag_id
         self.run_id = dag_run.run_id
         self.state = str(dag_run.state)
 

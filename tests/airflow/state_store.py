@@ -24,7 +24,10 @@ class FakeStore:
 
     def set(self, key, value, *, retention):
         self._call("set")
-        self._path.write_text(json.dumps({**self.kept(), key: value}))
+        # In one step, as the one who writes may be killed.
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps({**self.kept(), key: value}))
+        new.replace(self._path)
 
     def kept(self):
         return json.loads(self._path.read_text()) if self._path.exists() else {}

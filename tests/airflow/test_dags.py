@@ -10,14 +10,17 @@ import pytest
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
 
-EXAMPLES = [file.stem for file in (Path(__file__).parents[2] / "dags_examples").glob("*.py")]
 AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
+EXAMPLES = {file.stem for file in (Path(__file__).parents[2] / "dags_examples").glob("*.py")}
+if AIRFLOW < (3, 1):
+    EXAMPLES -= {"approve_the_answer"}  # Airflow asks people from 3.1 on
 
 
 def test_every_dag_can_be_parsed_without_a_connection(dag_bag, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", raising=False)
     assert dag_bag.import_errors == {}
-    assert set(EXAMPLES) <= set(dag_bag.dags)
+    assert EXAMPLES <= set(dag_bag.dags)
+    assert ("approve_the_answer" in dag_bag.dags) == (AIRFLOW >= (3, 1))
 
 
 def test_the_daily_example_creates_uses_and_deletes_one_conversation(run_dag, emulator):
@@ -199,6 +202,30 @@ def test_a_retry_adds_what_the_try_before_left(run_dag, emulator):
     (stored,) = emulator.conversations
     assert [item["content"][0]["text"] for item in stored["items"]] == [str(number) for number in range(50)]
     assert outcome.xcom("add") == [item["id"] for item in stored["items"]]
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "operation"),
+    [
+        ("daily_conversation", "updateConversation"),
+        ("turn_by_turn", "createConversationItems"),
+        ("ask_and_branch", "createResponse"),
+        ("nightly_batch", "createConversationItems"),
+    ],
+)
+def test_an_example_whose_work_fails_deletes_and_fails(run_dag, emulator, dag_id, operation):
+    emulator.fail(operation, status=400)
+    outcome = run_dag(dag_id)
+    assert (outcome.state, outcome.states()["delete"]) == ("failed", "success")
+    assert emulator.conversations == []
+    assert emulator.deleted_conversations
+
+
+def test_a_run_can_fail_by_its_work_and_by_its_teardown(run_dag, emulator):
+    """With ``on_failure_fail_dagrun`` alone, Airflow would look at the teardown in place of the work."""
+    outcome = run_dag("creating_and_failing_either")
+    assert outcome.states() == {"create": "success", "fail": "failed", "done": "upstream_failed", "delete": "success"}
+    assert outcome.state == "failed"
 
 
 def test_the_teardown_deletes_when_a_task_in_between_has_failed(run_dag, emulator):

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import BaseHook, Connection
 from airflow_provider_yandex_conv import __version__, get_provider_info
 from airflow_provider_yandex_conv.hooks import connection
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 
 AUTH_TYPES = [
     "api_key",
@@ -54,6 +55,9 @@ def test_everything_the_info_names_can_be_imported():
         for integration in info[kind]:
             for module in integration["python-modules"]:
                 importlib.import_module(module)
+    for link in info["extra-links"]:
+        module, _, name = link.rpartition(".")
+        assert getattr(importlib.import_module(module), name).name == "Conversation"
     (connection_type,) = info["connection-types"]
     module, _, name = connection_type["hook-class-name"].rpartition(".")
     hook = getattr(importlib.import_module(module), name)
@@ -61,18 +65,27 @@ def test_everything_the_info_names_can_be_imported():
     assert (hook.conn_type, hook.hook_name) == (connection_type["connection-type"], connection_type["hook-name"])
 
 
+def test_airflow_loads_the_plugin_and_older_releases_have_no_page():
+    (entry,) = [one for one in entry_points(group="airflow.plugins") if one.dist.name == DISTRIBUTION]
+    plugin = entry.load()
+    has_pages = AIRFLOW >= (3, 1)
+    for extension in (plugin.fastapi_apps, plugin.external_views, plugin.operator_extra_links):
+        assert bool(extension) is has_pages
+    assert bool(YandexCreateConversationOperator(task_id="create").operator_extra_links) is has_pages
+
+
 def test_no_import_of_ours_is_deprecated():
     """What a running test does is covered by the warning filter of the suite; imports come once in a process."""
     script = """
 import importlib, pkgutil, sys, warnings
-examples, below_3_3 = sys.argv[1], sys.argv[2] == "True"
+examples, below_3_3, below_3_1 = sys.argv[1], sys.argv[2] == "True", sys.argv[3] == "True"
 sys.path.insert(0, examples)
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
     import airflow_provider_yandex_conv as package
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        absent = ("__main__", "retry_policy") if below_3_3 else "__main__"
-        if not module.name.endswith(absent):
+        absent = ["__main__"] + ["retry_policy"] * below_3_3 + ["ui.app", "ui.task"] * below_3_1
+        if not module.name.endswith(tuple(absent)):
             importlib.import_module(module.name)
     for module in pkgutil.iter_modules([examples]):
         importlib.import_module(module.name)
@@ -81,7 +94,7 @@ print([str(one.message) for one in seen if one.filename.startswith(ours)])
 """
     examples = str(Path(__file__).parents[2] / "dags_examples")
     ended = subprocess.run(
-        [sys.executable, "-c", script, examples, str(AIRFLOW < (3, 3))],
+        [sys.executable, "-c", script, examples, str(AIRFLOW < (3, 3)), str(AIRFLOW < (3, 1))],
         capture_output=True,
         text=True,
         check=True,

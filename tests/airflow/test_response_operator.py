@@ -60,6 +60,7 @@ def test_an_answer_in_a_conversation(emulator, context, conversation):
     assert texts(emulator) == ["Before", "The answer?", "Forty-two"]
     assert sent(emulator) == [{"model": MODEL, "input": "The answer?", "conversation": conversation}]
     assert context["pushed"] == {
+        "conversation_id": conversation,
         "response_id": response["id"],
         "status": "completed",
         "usage": {
@@ -254,7 +255,12 @@ class TestLostAnswers:
         assert len(emulator.responses) == len(sent(emulator)) == 1
         assert texts(emulator) == ["Before", "Hello", "Found"]
         assert "Recovered the answer from conversation" in logged()
-        assert context["pushed"] == {"response_id": None, "status": "completed", "usage": {}}
+        assert context["pushed"] == {
+            "response_id": None,
+            "conversation_id": conversation,
+            "status": "completed",
+            "usage": {},
+        }
 
     def test_with_fail_the_task_ends(self, emulator, context, conversation, lost):
         emulator.fail(CREATE, **({"applied": True} if "late" not in lost else {}), **lost)
@@ -288,6 +294,28 @@ def test_with_recreate_it_is_asked_again_once_nothing_was_found(emulator, contex
     assert len(sent(emulator)) == 2
     assert "Asking, and perhaps paying, again, as on_ambiguous is 'recreate'" in logged()
     assert sent(emulator)[0] == sent(emulator)[1]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_what_is_asked_again_has_the_whole_time_before_it(emulator, context, conversation, deferrable):
+    emulator.fail(CREATE, status=503)
+    emulator.answer("Second", delay=0.4)
+    operator = ask(
+        conversation_id=conversation,
+        input="Hello",
+        timeout=1,
+        on_ambiguous="recreate",
+        background=True,
+        deferrable=deferrable,
+    )
+    began = time.time()
+    if deferrable:
+        with pytest.raises(TaskDeferred) as deferred:
+            operator.execute(context)
+        assert deferred.value.trigger.deadline >= began + 2
+    else:
+        assert operator.execute(context) == "Second"
+    assert len(sent(emulator)) == 2
 
 
 def test_an_equal_question_of_somebody_else_is_not_taken_for_ours(emulator, context, conversation):

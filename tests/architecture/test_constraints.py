@@ -17,9 +17,7 @@ else:
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 FILES = sorted((ROOT / "constraints").glob("*.txt"))
-TARGETS = re.findall(
-    r"call pin,([\d.]+(?:-celery|-browser)?),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text()
-)
+TARGETS = re.findall(r"call pin,([\d.]+(?:-\w+)?),([\d.]+),(\d{4}-\d\d-\d\d)", (ROOT / "Makefile").read_text())
 
 
 def pins(file):
@@ -33,14 +31,17 @@ def pins(file):
         yield parsed.name, version, parsed.marker, len(hashes)
 
 
+FURTHER_GROUPS = {
+    "airflow-3.3": ["lint"],
+    "airflow-3.3-bench": ["bench"],
+    "airflow-3.3-browser": ["browser"],
+    "airflow-3.3-celery": ["celery"],
+    "airflow-3.3-docs": ["docs"],
+}
+
+
 def wanted(file):
-    groups = [
-        "build",
-        "test",
-        *{"airflow-3.3": ["lint"], "airflow-3.3-celery": ["celery"], "airflow-3.3-browser": ["browser"]}.get(
-            file.stem, []
-        ),
-    ]
+    groups = ["build", "test", *FURTHER_GROUPS.get(file.stem, [])]
     yield from PROJECT["project"]["dependencies"]
     yield from PROJECT["project"]["optional-dependencies"]["emulator"]
     for group in groups:

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
-from airflow_provider_yandex_conv.operators import conversations, items
+from airflow_provider_yandex_conv.operators import bulk, conversations, items
 
 METHODS = {
     name: method
@@ -20,7 +20,7 @@ ENDPOINTS = [
 ]
 OPERATORS = [
     kind
-    for module in (conversations, items)
+    for module in (bulk, conversations, items)
     for _, kind in inspect.getmembers(module, inspect.isclass)
     if kind.__module__ == module.__name__
 ]

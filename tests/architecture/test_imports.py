@@ -21,8 +21,8 @@ LAYERS = [
     "auth",
     "endpoint",
     "exchange",
-    "transport",
     "routes",
+    "transport",
     "async_transport",
     "tokens",
     "sending",
@@ -30,14 +30,17 @@ LAYERS = [
     "base_client",
     "client",
     "async_client",
+    "bulk",
     "polling",
     "_compat",
     "hooks",
     "durable",
+    "durable_batch",
     "triggers",
     "operators",
     "sensors",
     "retry_policy",
+    "ui",
 ]
 #: What tells the time, draws numbers or reaches out: api describes calls, and does none of that.
 IMPURE = {
@@ -166,7 +169,8 @@ print(json.dumps({"ms": spent * 1000, "loaded": sorted({name.split(".")[0] for n
 
 
 @pytest.fixture(
-    scope="module", params=["operators.conversations", "operators.responses", "sensors.items", "sensors.responses"]
+    scope="module",
+    params=["operators.bulk", "operators.conversations", "operators.responses", "sensors.items", "sensors.responses"],
 )
 def measured(request):
     """What importing them adds to a process that has loaded Airflow; the first run warms the disk."""
@@ -186,6 +190,40 @@ def test_importing_what_a_dag_imports_is_cheap(measured):
 
 def test_importing_what_a_dag_imports_loads_nothing_heavy(measured):
     assert not HEAVY & set(measured[0]["loaded"])
+
+
+PLUGIN = """
+import json, sys, time
+import airflow.plugins_manager
+try:
+    from airflow.sdk import DAG, BaseOperator
+except ImportError:
+    from airflow.models import DAG, BaseOperator
+before = set(sys.modules)
+began = time.perf_counter()
+import airflow_provider_yandex_conv.ui.plugin
+spent = time.perf_counter() - began
+print(json.dumps({"ms": spent * 1000, "loaded": sorted(set(sys.modules) - before)}))
+"""
+
+
+def test_loading_the_plugin_is_cheap():
+    """Airflow's scheduler, DAG processor, triggerer and API server load it; only the last ever shows a page."""
+    compileall.compile_dir(ROOT, quiet=1)
+    runs = []
+    for _ in range(6):
+        ended = subprocess.run([sys.executable, "-c", PLUGIN], capture_output=True, text=True, check=True, timeout=120)
+        runs.append(json.loads(ended.stdout.splitlines()[-1]))
+    assert statistics.median(run["ms"] for run in runs[1:]) <= 15
+    own = {name for name in runs[0]["loaded"] if name.startswith(f"{PACKAGE}.")}
+    assert own == {
+        f"{PACKAGE}._compat",
+        f"{PACKAGE}.operators",
+        f"{PACKAGE}.operators.links",
+        f"{PACKAGE}.ui",
+        f"{PACKAGE}.ui.plugin",
+    }
+    assert not (HEAVY | {"fastapi", "jinja2", "markdown_it"}) & {name.split(".")[0] for name in runs[0]["loaded"]}
 
 
 def test_importing_the_async_client_loads_nothing_heavy():

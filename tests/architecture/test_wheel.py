@@ -48,6 +48,12 @@ def test_the_wheel_holds_the_package_its_types_and_its_licence(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "airflow_provider_yandex_conv/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    source = ROOT / "airflow_provider_yandex_conv"
+    files = {
+        str(file.relative_to(ROOT)) for file in source.rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert files <= set(names)
+    assert {Path(file).suffix for file in files} >= {".py", ".html", ".css", ".js"}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"airflow_provider_yandex_conv"}
 
 

@@ -17,7 +17,7 @@ KEY, FOLDER = "AQVN-browser-key", "b1g-browser"
 TYPED = {
     "folder_id": FOLDER,
     "auth_type": "api_key",
-    "api_key_scheme": "Bearer",
+    "auth_scheme": "Bearer",
     "iam_token": "t1." + "planted-iam-token" * 60,
     "service_account_key": '{\n  "private_key": "-----BEGIN\\nplanted-private-key\\n-----END"\n}',
     "service_account_key_path": "/etc/sa.json",

@@ -95,7 +95,8 @@ def test_requests_say_who_asks(emulator, connect):
     assert headers["x-data-logging-enabled"] == "false"
 
 
-def test_requests_say_nothing_that_the_connection_does_not(emulator, hook):
+def test_requests_say_nothing_that_the_connection_does_not(emulator, hook, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", emulator.connection())
     hook.create_conversation()
     assert not {"openai-project", "x-data-logging-enabled", "authorization"} & set(emulator.requests[0].headers)
 
@@ -105,7 +106,7 @@ def test_requests_say_nothing_that_the_connection_does_not(emulator, hook):
     [
         (KEY, {}, "Api-Key"),
         (KEY, {"auth_type": "api_key"}, "Api-Key"),
-        (KEY, {"api_key_scheme": "Bearer"}, "Bearer"),
+        (KEY, {"auth_scheme": "Bearer"}, "Bearer"),
         (None, {"auth_type": "iam_token", "iam_token": KEY}, "Bearer"),
         ("something else", {"auth_type": "iam_token", "iam_token": KEY}, "Bearer"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import statistics
 from pathlib import Path
@@ -13,6 +14,7 @@ from installation import Installation
 #: How often each kill is tried.
 ROUNDS = int(os.environ.get("ROUNDS", "1"))
 DAGS = Path(__file__).parent / "dags"
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 _measured = {}
 # A test run that is told to end ends what it has started.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -33,9 +35,12 @@ def emulator(_emulator):
 
 @pytest.fixture(scope="session")
 def _local(_emulator, tmp_path_factory):
-    installation = Installation(tmp_path_factory.mktemp("local"), _emulator, dags=DAGS)
+    home = tmp_path_factory.mktemp("local")
+    (home / "dags").mkdir()
+    shutil.copy(EXAMPLES / "approve_the_answer.py", home / "dags")
+    installation = Installation(home, _emulator, dags=DAGS)
     try:
-        installation.start(dag_count=7)
+        installation.start(dag_count=11)
         yield installation
     finally:
         installation.stop()

@@ -8,6 +8,10 @@ from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.operators.bulk import (
+    YandexCreateConversationsOperator,
+    YandexDeleteConversationsOperator,
+)
 from airflow_provider_yandex_conv.operators.conversations import (
     YandexCreateConversationOperator,
     YandexDeleteConversationOperator,
@@ -40,6 +44,18 @@ with DAG("creating_and_failing", schedule=None, **SETTINGS | {"default_args": {}
     delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
     fail(create.output) >> delete.as_teardown(setups=create)
 
+with DAG("creating_and_failing_either", schedule=None, **SETTINGS | {"default_args": {}}):
+
+    @task
+    def done() -> None:
+        pass
+
+    create = YandexCreateConversationOperator(task_id="create")
+    delete = YandexDeleteConversationOperator(task_id="delete", conversation_id=create.output)
+    work = fail(create.output)
+    work >> delete.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    work >> done()
+
 
 def fail_the_first_try(context, result=None):
     """End a try after it has done its work and before its result is pushed."""
@@ -60,6 +76,15 @@ with DAG("adding_in_two_tries", schedule=None, **SETTINGS):
         items=[{"role": "user", "content": str(number)} for number in range(50)],
         request_retry=FAST,
     )
+
+with DAG("creating_many", schedule=None, **SETTINGS):
+    create = YandexCreateConversationsOperator(
+        task_id="create",
+        conversations=lambda context, jinja_env: ({"metadata": {"n": str(number)}} for number in range(50)),
+        concurrency=2,
+    )
+    delete = YandexDeleteConversationsOperator(task_id="delete", conversation_ids=create.output)
+    create >> delete.as_teardown()
 
 if SUPPORTS_RETRY_POLICIES:
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook

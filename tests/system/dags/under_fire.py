@@ -86,15 +86,22 @@ with DAG("adding", schedule=None, **common):
         timeout_read=5,
     )
 
-for how in ("asking", "asking_deferred"):
-    with DAG(how, schedule=None, **common):
+ways_of_asking = {
+    "asking": {},
+    "asking_deferred": {"deferrable": True},
+    "asking_or_fail": {"on_ambiguous": "fail"},
+    "asking_shortly": {"on_ambiguous": "recover", "timeout": 3},
+    "asking_again": {"on_ambiguous": "recreate", "timeout": 3},
+}
+for dag_id, way in ways_of_asking.items():
+    with DAG(dag_id, schedule=None, **common):
         create = YandexCreateConversationOperator(task_id="create")
         ask = TellingAsk(
             task_id="ask",
             conversation_id=create.output,
             input="The answer?",
             model="gpt://b1g/yandexgpt",
-            deferrable=how == "asking_deferred",
+            **way,
         )
 
 with DAG("creating_mapped", schedule=None, **common):
