@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from web_servers import Airflow2, Airflow3
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
+from web_servers import Airflow2, Airflow3
 
 ROOT = Path(__file__).parents[2]
 #: Where the pictures go.
