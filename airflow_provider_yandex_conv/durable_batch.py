@@ -9,7 +9,7 @@ each by its place in the input and the ``x-client-request-id`` of its request.
 A write takes a round trip to Airflow's API server, 5 to 40 ms, and costs that more than a create costs us. So a write
 takes in all that came since the one before, and waits while more than half of the slots that the quota leaves over are
 given out and not yet used, for 0.25 s at most. With ``concurrency`` at three times the quota that hides the writes: a
-thousand creates of 50 ms with a quota of ten took 5.7 s beside 5.5 s without a store, and some twenty writes a second.
+thousand creates of 50 ms with a quota of ten took 5.7 s beside 5.5 s without a store, and 26 writes a second.
 With ``concurrency`` at the quota every request waits for a write.
 
 A write holds one chunk, two where the batch passes from one to the next: with 100 ids some 5 kB, well below the 64 kB

@@ -156,7 +156,7 @@ class BatchRun(Generic[T]):
             return False
         idle = len(self._handed) - self._throttle.in_flight
         spare = self._slots - self._throttle.limit
-        return idle > spare // 2 and time.monotonic() < self._committed_at + _LONGEST_UNNOTED
+        return 0 < spare < 2 * idle and time.monotonic() < self._committed_at + _LONGEST_UNNOTED
 
     def _hand_over(self, going_on: list[asyncio.Future[None]]) -> None:
         given = self._give_out()
