@@ -41,9 +41,9 @@ def main() -> int:
             | {"AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": connection if emulator is None else emulator.connection()}
         )
         print(f"Service: {'Yandex AI Studio' if emulator is None else f'the emulator, {emulator.base_url}'}")
-        with _step("Preparing Airflow's database"):
+        with step("Preparing Airflow's database", LOG):
             migrate()
-        with _step(f"Running the DAG {DAG_ID} (a task that fails is tried again after a minute, twice)"):
+        with step(f"Running the DAG {DAG_ID} (a task that fails is tried again after a minute, twice)", LOG):
             run = _run_dag()
         print(f"\nRun {run.run_id}: {run.state}")
         for task_id in ("create", "label", "describe", "delete"):
@@ -147,18 +147,18 @@ def _tell_what_was_stored(emulator: Emulator) -> None:
 
 
 @contextmanager
-def _step(what: str) -> Iterator[None]:
+def step(what: str, path: Path) -> Iterator[None]:
     """Show what takes time, and send what Airflow prints meanwhile to its log; show the end of that if it fails."""
     print(f"{what} ... ", end="", flush=True)
     began = time.monotonic()
     standard = os.dup(1), os.dup(2)
-    with LOG.open("ab") as log:
+    with path.open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
         yield
     except BaseException:
-        os.write(standard[1], b"".join([b"failed\n", *LOG.read_bytes().splitlines(keepends=True)[-20:]]))
+        os.write(standard[1], b"".join([b"failed\n", *path.read_bytes().splitlines(keepends=True)[-20:]]))
         raise
     finally:
         sys.stdout.flush()

@@ -1,12 +1,14 @@
 """
 Airflow's pages to click through: the example DAGs, a ready connection, and the emulator behind it, on 127.0.0.1.
 
-Without an account the connection leads to the emulator. With ``YC_API_KEY`` and ``YC_FOLDER_ID`` set it leads to the real
-service, and no DAG starts by itself. Everything that Airflow writes goes to the folder ``.ui``. Ctrl-C ends all processes.
+Without an account the connection leads to the emulator. With ``YC_API_KEY`` and ``YC_FOLDER_ID`` set it leads to the
+real service, no DAG starts by itself, and the key is taken out of Airflow's database at the end. Everything that
+Airflow writes goes to the folder ``.ui``. Ctrl-C ends all processes.
 """
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import json
 import os
@@ -17,16 +19,20 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
-from demo import ROOT, account_connection, airflow_settings, configure_airflow, emulator_for_show, migrate
+from demo import ROOT, account_connection, airflow_settings, configure_airflow, emulator_for_show, migrate, step
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11 on
 
 AIRFLOW = version("apache-airflow")
 HOME = Path(os.environ.get("UI_HOME") or ROOT / ".ui").absolute() / f"airflow-{AIRFLOW}"
@@ -58,12 +64,13 @@ def main() -> int:
         try:
             emulator = None if connection else stack.enter_context(emulator_for_show(_free_port(USUAL_EMULATOR_PORT)))
             port = _free_port(USUAL_PORT)
-            print(f"Starting Airflow {AIRFLOW}, half a minute or more ...", flush=True)
             configure_airflow(airflow_settings(HOME) | _settings(port, unpaused=emulator is not None))
-            migrate()
-            _store(json.loads(emulator.connection() if emulator else connection))
-            airflow = stack.enter_context(_Airflow(f"http://127.0.0.1:{port}"))
-            airflow.wait_until_ready()
+            with step("Preparing Airflow's database", _log("database")):
+                migrate()
+                stack.enter_context(_stored(json.loads(emulator.connection() if emulator else connection)))
+            with step(f"Starting Airflow {AIRFLOW}", _log("start")):
+                airflow = stack.enter_context(_Airflow(f"http://127.0.0.1:{port}"))
+                airflow.wait_until_ready()
             _tell(airflow.url, emulator)
             return airflow.watch(emulator)
         except KeyboardInterrupt:
@@ -104,6 +111,7 @@ def _settings(port: int, *, unpaused: bool) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(not unpaused),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__FERNET_KEY": _fernet_key(),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
@@ -115,28 +123,40 @@ def _settings(port: int, *, unpaused: bool) -> dict[str, str]:
     }
 
 
-def _store(connection: dict[str, Any]) -> None:
-    """Put the connection into the database, where the pages show it."""
-    from airflow.models import Connection
+def _fernet_key() -> str:
+    """Return what encrypts connections in the database, the same each time."""
+    kept = HOME / "fernet.key"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return kept.read_text()
+
+
+@contextmanager
+def _stored(connection: dict[str, Any]) -> Iterator[None]:
+    """Keep the connection in the database meanwhile, where the pages show it."""
+    from airflow.models.connection import Connection
     from airflow.utils.session import create_session
 
     host = connection.get("host")
+    kept = Connection(
+        conn_id=CONN_ID,
+        conn_type=connection["conn_type"],
+        description="made by make ui",
+        host=host,
+        # Airflow 3.3 does not test a stored connection without a port.
+        port=urlsplit(host).port if host else 443,
+        password=connection["password"],
+        extra=json.dumps(connection["extra"]),
+    )
     with create_session() as session:
-        for old in session.query(Connection).filter_by(conn_id=CONN_ID):
-            session.delete(old)
-        session.flush()
-        session.add(
-            Connection(
-                conn_id=CONN_ID,
-                conn_type=connection["conn_type"],
-                description="made by make ui",
-                host=host,
-                # Airflow 3.3 does not test a stored connection without a port.
-                port=urlsplit(host).port if host else 443,
-                password=connection["password"],
-                extra=json.dumps(connection["extra"]),
-            )
-        )
+        session.query(Connection).filter_by(conn_id=CONN_ID).delete()
+        session.add(kept)
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.query(Connection).filter_by(conn_id=CONN_ID).delete()
 
 
 class _Airflow:
@@ -146,7 +166,7 @@ class _Airflow:
         self.url = url
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> _Airflow:
+    def __enter__(self) -> Self:
         try:
             for name, options in COMPONENTS.items():
                 with _log(name).open("wb") as log:

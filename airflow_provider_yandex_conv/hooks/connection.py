@@ -62,7 +62,7 @@ FIELDS: tuple[Field, ...] = (
         choices=AUTH_TYPES,
     ),
     Choice(
-        "api_key_scheme",
+        "auth_scheme",
         "API key scheme",
         "The word before the key in the Authorization header. Bearer suits other servers that speak the OpenAI "
         "protocol. Default: Api-Key.",

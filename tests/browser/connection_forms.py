@@ -57,10 +57,10 @@ class Form3:
         if field.get_attribute("role") == "combobox":
             field.click()
             self.page.get_by_role("option", name=text, exact=True).click()
-        elif field.evaluate("field => field.closest('.monaco-editor, .cm-editor') !== null"):
-            field.focus()
+        elif field.evaluate("field => field.closest('.monaco-editor') !== null"):
+            self._group(label).locator(".view-lines").click()
             self.page.keyboard.press("Control+A")
-            self.page.keyboard.insert_text(text)
+            self.page.keyboard.type(text)  # pasting at once would leave what the editor closes by itself
             field.blur()
         else:
             field.fill(text)

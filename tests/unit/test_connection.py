@@ -80,7 +80,7 @@ def test_every_extra_has_an_effect(tmp_path):
     )
     assert isinstance(settings.credential, IAMToken)
     assert "pw" not in repr(settings)
-    assert parse(stored(api_key_scheme="Bearer")).credential.scheme == "Bearer"
+    assert parse(stored(auth_scheme="Bearer")).credential.scheme == "Bearer"
     assert settings.unknown_extras == ()
 
 
@@ -115,8 +115,8 @@ def test_values_that_a_form_stored_as_text_are_read():
         ({"auth_type": "iam_token"}, "extra 'iam_token' is empty (0 characters), and auth_type is iam_token"),
         ({"auth_type": "none"}, "extra 'auth_type' is none (4 characters), which is for a server on this machine only"),
         (
-            {"api_key_scheme": "Basic"},
-            "extra 'api_key_scheme' must be one of Api-Key, Bearer, got a text of 5 characters",
+            {"auth_scheme": "Basic"},
+            "extra 'auth_scheme' must be one of Api-Key, Bearer, got a text of 5 characters",
         ),
         ({"iam_token": {"a": 1}}, "extra 'iam_token' must be a text, got a dict of 1 entries"),
         ({"iam_token": f"{KEY} {KEY}"}, "extra 'iam_token' (29 characters) holds a character at position 14"),
