@@ -372,30 +372,6 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
     emulator.release()
 
 
-@pytest.mark.parametrize("way", ["told to stop", "cut off"])
-def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
-    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
-    emulator.fail(CREATE, status=503, applied=True, headers={"Retry-After": "30"}, skip=3)
-
-    def end(*_):
-        if way == "cut off":
-            raise Cut
-        hook.interrupt()
-
-    previous = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, 1)
-    result = None
-    try:
-        result = hook.create_conversations(specs(10), concurrency=1)
-    except Cut:
-        result = hook.unfinished
-    finally:
-        signal.signal(signal.SIGALRM, previous)
-    (lost,) = sent(emulator, 503)
-    assert [one.client_request_id for one in result.orphans] == [lost.headers["x-client-request-id"]]
-    assert (result.done, len(emulator.conversations)) == (3, 4)
-
-
 def test_an_input_that_takes_its_time_does_not_keep_a_batch_that_is_told_to_stop(hook, emulator):
     emulator.fail(CREATE, hold="before", drop="close", skip=192, times=None)
     seconds = []
@@ -446,3 +422,27 @@ def test_an_input_that_goes_on_after_a_batch_was_told_to_stop_does_not_hang_it(h
     assert isinstance(result.stopped, InterruptedCallError)
     assert len(result.orphans) == 5
     assert len(sent(emulator)) == 197
+
+
+@pytest.mark.parametrize("way", ["told to stop", "cut off"])
+def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
+    emulator.fail(CREATE, status=503, applied=True, headers={"Retry-After": "30"}, skip=3)
+
+    def end(*_):
+        if way == "cut off":
+            raise Cut
+        hook.interrupt()
+
+    previous = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    result = None
+    try:
+        result = hook.create_conversations(specs(10), concurrency=1)
+    except Cut:
+        result = hook.unfinished
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    (lost,) = sent(emulator, 503)
+    assert [one.client_request_id for one in result.orphans] == [lost.headers["x-client-request-id"]]
+    assert (result.done, len(emulator.conversations)) == (3, 4)
