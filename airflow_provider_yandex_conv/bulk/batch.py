@@ -259,6 +259,7 @@ class BatchRun(Generic[T]):
             return  # a retry that can read all of the chunk would not know it again by this part
         known = self._ask_journal(first, specs)
         if known is None:
+            self._is_read = False  # not as far as this
             return
         self.results += [None] * len(specs)
         done, begun = known

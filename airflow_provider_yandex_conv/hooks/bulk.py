@@ -60,7 +60,7 @@ class BulkMethods(ConnectedHook):
         :param journal: where it is kept how far the batch has come.
         :return: the ids in the order of the input, what failed by its place there, and why it stopped, if it did.
         :raises ConfigurationError: an argument or the connection cannot be used. Nothing was sent.
-        :raises YandexAIStudioError: the journal cannot tell what was done before. Nothing was sent.
+        :raises YandexAIStudioError: never of one conversation alone.
         """
         if on_ambiguous not in {"recreate", "fail"}:
             raise ConfigurationError(f"on_ambiguous must be 'recreate' or 'fail', got {on_ambiguous!r}")

@@ -210,6 +210,15 @@ def test_a_retry_that_ends_early_still_says_what_exists(attempt, emulator, conte
     assert set(pushed) - {None} < set(existing(emulator))
 
 
+def test_a_record_that_cannot_be_read_is_not_held_for_one_of_a_longer_input(attempt, store, emulator, logged):
+    attempt(specs(5))
+    logged(anew=True)
+    store.faults = {("get", store.calls.count("get") + 1): RuntimeError("no")}
+    with pytest.raises(errors.BatchIncompleteError, match="could not be read"):
+        attempt(specs(5))
+    assert "not in the task's input any more" not in logged()
+
+
 @pytest.mark.parametrize(("count", "chunk_size"), [(12, 10), (25, 20)])
 def test_what_is_not_in_the_input_any_more_is_named(attempt, emulator, logged, count, chunk_size):
     first = attempt(specs(45))
