@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
@@ -25,18 +26,21 @@ def test_a_batch_that_is_killed_at_any_moment_is_completed(airflow, emulator, re
     moment = random.Random(seed).randrange(COUNT)
     wait_until(lambda: len(creates(emulator)) >= moment, f"{moment} requests were sent")
     kill_hard(task)
-    before = len(creates(emulator))
     began = time.monotonic()
     assert run.wait() == "success"
     report("s from the kill of a batch to the run's success", time.monotonic() - began)
     ids = run.xcom("create")
     existing = {one["id"]: int(one["metadata"]["n"]) for one in emulator.conversations}
     assert [existing[one] for one in ids] == list(range(COUNT)), moment
-    extras = len(existing) - COUNT
-    named = [one for one in creates(emulator)[:before] if one.headers["x-client-request-id"] in run.log()]
-    report("conversations that a kill left behind", extras)
-    assert extras <= len(named) <= CONCURRENCY, moment
-    assert run.log().count("may have left something behind") <= CONCURRENCY
+    extras = [number for one, number in existing.items() if one not in ids]
+    report("conversations that a kill left behind", len(extras))
+    named = dict(
+        re.findall(r"conversations\[(\d+)\]: an attempt may have left .*?x-client-request-id ([\w-]+)", run.log())
+    )
+    assert set(extras) <= set(map(int, named)), moment
+    assert len(named) <= CONCURRENCY, moment
+    sent = {one.headers["x-client-request-id"]: int(one.body["metadata"]["n"]) for one in creates(emulator)}
+    assert all(sent.get(request_id, int(number)) == int(number) for number, request_id in named.items())
 
 
 def creates(emulator):
