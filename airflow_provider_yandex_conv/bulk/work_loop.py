@@ -168,8 +168,13 @@ class WorkLoop:
             job = self._jobs.get_nowait()
             if job is not None:
                 self._settle(Settled(job, error=self._not_done(job)))
+        self._dismiss()  # a worker whose job ended with an answer or an error of its own asks for another
 
     def _end(self) -> None:
         self._is_over.set()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let each worker end once there is no job left."""
         for _ in range(self._count):
             self._jobs.put_nowait(None)

@@ -60,7 +60,7 @@ class Form3:
         elif field.evaluate("field => field.closest('.monaco-editor') !== null"):
             self._group(label).locator(".view-lines").click()
             self.page.keyboard.press("Control+A")
-            self.page.keyboard.insert_text(text)
+            self.page.keyboard.type(text)  # pasting at once would leave what the editor closes by itself
             field.blur()
         else:
             field.fill(text)

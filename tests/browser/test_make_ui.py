@@ -1,4 +1,4 @@
-"""``make ui`` as a person uses it: started, looked at, a DAG run, and ended with Ctrl-C, after which nothing is left."""
+"""``make ui`` as a person uses it: started, looked at, a DAG run, and ended with Ctrl-C, which leaves nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UI:
     def wait_until_ready(self):
         wait_until(lambda: "Ctrl-C ends everything" in self.said or self._process.poll() is not None, "it is ready")
         assert self._process.poll() is None, self.said
-        return re.search(r"^Airflow +(\S+)", self.said, re.M)[1], re.search(r"emulator, (\S+)/v1", self.said)[1]
+        return re.search(r"^Airflow +(\S+)", self.said, re.MULTILINE)[1], re.search(r"emulator, (\S+)/v1", self.said)[1]
 
     def family(self):
         """Return all processes that run below its folder or were started by it."""
@@ -58,11 +58,8 @@ class UI:
 
     def in_folder(self):
         """Return the processes that work in its folder."""
-        found = []
-        for process in psutil.process_iter(["cwd"]):
-            if (process.info["cwd"] or "").startswith(str(self._home)):
-                found.append(process)
-        return found
+        folder = str(self._home)
+        return [one for one in psutil.process_iter(["cwd"]) if (one.info["cwd"] or "").startswith(folder)]
 
     def interrupt(self):
         """Send what Ctrl-C sends: SIGINT to the whole group of the terminal; return when make has ended."""

@@ -357,3 +357,27 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
         one.headers["x-client-request-id"] for one in emulator.held
     }
     emulator.release()
+
+
+@pytest.mark.parametrize("way", ["told to stop", "cut off"])
+def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
+    emulator.fail(CREATE, status=503, applied=True, headers={"Retry-After": "30"}, skip=3)
+
+    def end(*_):
+        if way == "cut off":
+            raise Cut
+        hook.interrupt()
+
+    previous = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    result = None
+    try:
+        result = hook.create_conversations(specs(10), concurrency=1)
+    except Cut:
+        result = hook.unfinished
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    (lost,) = sent(emulator, 503)
+    assert [one.client_request_id for one in result.orphans] == [lost.headers["x-client-request-id"]]
+    assert (result.done, len(emulator.conversations)) == (3, 4)

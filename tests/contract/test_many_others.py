@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -161,3 +162,28 @@ def test_a_server_that_does_not_offer_deletes_ends_the_batch(hook, emulator, ids
 def test_what_is_no_list_of_ids_is_refused(hook, emulator, given):
     with pytest.raises(ConfigurationError, match="conversations must be a list"):
         hook.delete_conversations(given)
+
+
+class Cut(BaseException):
+    """What Airflow raises in the main thread when a task's time is up."""
+
+
+def test_a_batch_in_threads_that_is_cut_off_ends(emulator, ids):
+    emulator.fail(ADD, hold="before", drop="close", times=None)
+    hook = YandexAIStudioHook()
+
+    def cut(*_):
+        raise Cut
+
+    previous = signal.signal(signal.SIGALRM, cut)
+    signal.setitimer(signal.ITIMER_REAL, 1, 10)  # once more where it hangs
+    began = time.monotonic()
+    try:
+        with pytest.raises(Cut):
+            hook.add_items_to_conversations(additions(ids), concurrency=3)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        emulator.release()
+    assert time.monotonic() - began < 8
+    assert {one.kind for one in hook.unfinished.failures} == {"ambiguous"}
