@@ -19,6 +19,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -95,7 +96,6 @@ class BatchRun(Generic[T]):
         self._input_error: BatchInputError | None = None
         self._committed_at = 0.0
         self._told_to_stop = False
-        self._is_cut = False
         self._found = 0
         self._done = 0
         #: In the order of the input, None for what is not done.
@@ -132,14 +132,20 @@ class BatchRun(Generic[T]):
 
     def interrupt(self) -> None:
         """Begin nothing any more; what is under way has 2.5 s left. Safe in a signal handler."""
+        if self._told_to_stop:
+            return
         self._told_to_stop = True
+        with suppress(RuntimeError):  # it is over already
+            self._loop.stop(self._interruption(), cut_off=True)
         self._loop.ring()
+
+    def _interruption(self) -> InterruptedCallError:
+        return InterruptedCallError(f"told to stop before all {self._what} were done")
 
     def _step(self) -> bool:
         """Deal with what has come, give out what may be, and return whether anything is under way."""
-        if self._told_to_stop and not self._is_cut:
-            self._is_cut = True
-            self._stop(InterruptedCallError(f"told to stop before all {self._what} were done"), cut_off=True)
+        if self._told_to_stop:
+            self.stopped = self.stopped or self._interruption()
         going_on = self._take_in()
         if going_on or not self._can_wait():
             self._hand_over(going_on)
@@ -231,6 +237,8 @@ class BatchRun(Generic[T]):
         """Return the jobs that the free slots are given to."""
         given: list[Job] = []
         while self.stopped is None and len(self._open) < self._slots and (self._todo or not self._is_read):
+            if not self._todo and given:
+                break  # reading may take its time, which these need not wait for
             if not self._todo:
                 self._read_chunk()
                 continue

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
+import time
 
 import airflow
 import pytest
@@ -232,24 +235,59 @@ def test_a_delete_of_nothing(context, emulator, logged, given, text):
     assert emulator.requests == []
 
 
-def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_under_way(context, emulator, logged):
+@pytest.fixture
+def when_held(emulator):
+    """Return a function that lets something be done in this thread, by a signal, once so many requests are held."""
+    previous = signal.getsignal(signal.SIGALRM)
+    threads = []
+
+    def arrange(count, act):
+        def watch():
+            deadline = time.monotonic() + 20
+            while len(emulator.held) < count and time.monotonic() < deadline:
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGALRM)
+
+        signal.signal(signal.SIGALRM, lambda *_: act())
+        threads.append(threading.Thread(target=watch))
+        threads[0].start()
+
+    yield arrange
+    threads[0].join()
+    signal.signal(signal.SIGALRM, previous)
+
+
+def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_under_way(
+    context, emulator, logged, when_held
+):
     emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
     operator = create(specs(50), concurrency=4, timeout_read=60)
-    previous = signal.signal(signal.SIGALRM, lambda *_: operator.on_kill())
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    try:
-        with pytest.raises(AirflowFailException, match="10 conversations are created already"):
-            operator.execute(context)
-    finally:
-        signal.signal(signal.SIGALRM, previous)
+    told = []
+
+    def tell():
+        told.append(time.monotonic())
+        operator.on_kill()
+
+    when_held(4, tell)
+    with pytest.raises(AirflowFailException, match="10 conversations are created already"):
+        operator.execute(context)
+    assert time.monotonic() - told[0] < 5
     text = logged()
     assert len(emulator.held) == 4
     assert all(one.headers["x-client-request-id"] in text for one in emulator.held)
     emulator.release()
 
 
-def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, cut_off):
+class Cut(BaseException):
+    """What Airflow raises in the main thread when a task's time is up."""
+
+
+def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, when_held):
+    def cut():
+        raise Cut
+
     emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
+    when_held(4, cut)
     with pytest.raises(AirflowFailException, match=r"Cut came: 10 of .* conversations are created"):
         create(specs(50), concurrency=4, timeout_read=60).execute(context)
     assert sum(one is not None for one in context["pushed"]["return_value"]) == 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -29,6 +30,13 @@ FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
 @pytest.fixture
 def hook(emulator):
     return YandexAIStudioHook(request_retry=FAST, timeout_read=5)
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def specs(count):
@@ -315,8 +323,7 @@ def test_a_batch_that_is_told_to_stop_names_what_was_under_way(hook, emulator, l
     began = []
 
     def stop():
-        while len(emulator.held) < 5:
-            time.sleep(0.005)
+        wait_until(lambda: len(emulator.held) == 5)
         began.append(time.monotonic())
         hook.interrupt()
 
@@ -345,18 +352,57 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
     def cut(*_):
         raise Cut
 
+    def stop():
+        wait_until(lambda: len(emulator.held) == 5)
+        os.kill(os.getpid(), signal.SIGALRM)
+
     previous = signal.signal(signal.SIGALRM, cut)
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    thread = threading.Thread(target=stop)
+    thread.start()
     try:
         with pytest.raises(Cut):
             hook.create_conversations(specs(500), concurrency=5)
     finally:
+        thread.join()
         signal.signal(signal.SIGALRM, previous)
     assert hook.unfinished.done == 40
     assert {one.client_request_id for one in hook.unfinished.orphans} == {
         one.headers["x-client-request-id"] for one in emulator.held
     }
     emulator.release()
+
+
+def test_an_input_that_takes_its_time_does_not_keep_a_batch_that_is_told_to_stop(hook, emulator):
+    emulator.fail(CREATE, hold="before", drop="close", skip=192, times=None)
+    seconds = []
+
+    def read():
+        yield from specs(200)
+        wait_until(lambda: len(emulator.held) == 5)
+        began = time.monotonic()
+        hook.interrupt()
+        wait_until(lambda: len(hook._batch._loop.settled) >= 5)
+        seconds.append(time.monotonic() - began)
+
+    result = hook.create_conversations(read(), concurrency=5)
+    assert seconds[0] < 4
+    assert len(result.orphans) == 5
+
+
+def test_a_token_that_is_refused_in_the_middle_is_replaced(server, connect_to):
+    server.fail(CREATE, status=401, skip=20)
+    result = connect_to(auth_type="metadata").create_conversations(specs(50), concurrency=4)
+    assert result.is_complete
+    assert_each_exists_once(server, result.ids)
+    assert len(server.tokens) == 2
+
+
+def test_tokens_that_are_refused_for_good_end_the_batch(server, connect_to):
+    server.fail(CREATE, status=401, skip=20, times=None)
+    result = connect_to(auth_type="metadata").create_conversations(specs(500), concurrency=4)
+    assert isinstance(result.stopped, AuthenticationError)
+    assert result.done == len(server.conversations) == 20
+    assert len(sent(server, 401)) <= 8
 
 
 @pytest.mark.parametrize("way", ["told to stop", "cut off"])
