@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -130,14 +130,38 @@ class BatchLedger:
         if found is None:
             return {}, {}
         if found.max_tries != new.max_tries:
-            self._put_aside(first, found, because="the task was cleared")
+            self._put_aside(first, found, "are done anew, as the task was cleared")
             return {}, {}
         if found.fingerprint != new.fingerprint:
-            self._put_aside(first, found, because="the task's input was another then")
+            self._put_aside(first, found, "are done anew, as the task's input was another then")
             return {}, {}
         self._records[number] = found
         done = {first + place: one for place, one in enumerate(found.results) if one is not None}
         return done, {first + int(place): one for place, one in found.begun.items()}
+
+    def later(self, first: int) -> Iterator[list[Any]]:
+        """
+        Give the results of earlier tries for the chunks that were not opened, in order.
+
+        :param first: the index of the first thing in them.
+        :raises TaskStateStoreError: they cannot be read.
+        """
+        number = first // self.chunk_size
+        while (found := self._read(number)) is not None and found.max_tries == self._max_tries:
+            yield found.results
+            number += 1
+
+    def put_aside_rest(self, count: int) -> None:
+        """
+        Say what earlier tries did that is not in the input any more.
+
+        :param count: how many things there are.
+        :raises TaskStateStoreError: it cannot be read.
+        """
+        number = -(-count // self.chunk_size)
+        while (found := self._read(number)) is not None:
+            self._put_aside(number * self.chunk_size, found, "are not in the task's input any more")
+            number += 1
 
     def begin(self, index: int, state: Any) -> None:
         """Note what is sent once :meth:`commit` has returned."""
@@ -184,17 +208,17 @@ class BatchLedger:
         except ValueError as error:
             raise unreadable(self._name(number), error) from error
 
-    def _put_aside(self, first: int, found: ChunkRecord, *, because: str) -> None:
+    def _put_aside(self, first: int, found: ChunkRecord, why: str) -> None:
         """Say what a record that does not count any more leaves behind."""
         left = [str(one) for one in found.results if one is not None]
         left += [f"what became of {one}" for one in found.begun.values()]
         if left:
             self._log.warning(
-                "%s[%d] to [%d] are done anew, as %s. What was done before stays: %s",
+                "%s[%d] to [%d] %s. What was done before stays: %s",
                 self._what,
                 first,
                 first + len(found.results) - 1,
-                because,
+                why,
                 ", ".join(left),
             )
 

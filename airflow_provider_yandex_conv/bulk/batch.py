@@ -48,6 +48,8 @@ _CHUNK_SIZE = 100
 _AHEAD = 8
 #: Seconds after which a result is noted, also where nobody waits for its slot.
 _LONGEST_UNNOTED = 0.25
+#: Seconds in which a batch that ends early asks for what was done before, as its task may be about to be killed.
+_LONGEST_LOOK = 1.0
 
 
 class BatchRun(Generic[T]):
@@ -98,7 +100,7 @@ class BatchRun(Generic[T]):
         self._told_to_stop = False
         self._found = 0
         self._done = 0
-        #: In the order of the input, None for what is not done.
+        #: In the order of the input, None for what is not done; of what was not read, what earlier tries did.
         self.results: list[T | None] = []
         self.failures: list[Failure] = []
         #: Attempts of unknown outcome.
@@ -127,6 +129,7 @@ class BatchRun(Generic[T]):
             self._take_in()
             self._commit_last()
             self.stopped = self.stopped or self._input_error
+            self._look_behind()
         if self._loop.broken is not None:
             raise self._loop.broken
 
@@ -252,6 +255,8 @@ class BatchRun(Generic[T]):
     def _read_chunk(self) -> None:
         first = len(self.results)
         specs = self._read_specs()
+        if self._input_error is not None and self._journal is not None:
+            return  # a retry that can read all of the chunk would not know it again by this part
         known = self._ask_journal(first, specs)
         if known is None:
             return
@@ -326,6 +331,20 @@ class BatchRun(Generic[T]):
                 done,
                 error.message,
             )
+
+    def _look_behind(self) -> None:
+        """Find what earlier tries did behind the place that this one has come to."""
+        if self._journal is None:
+            return
+        with suppress(YandexAIStudioError):  # what there is to tell besides is more
+            if self._is_read and self._input_error is None:
+                self._journal.put_aside_rest(len(self.results))
+                return
+            until = time.monotonic() + _LONGEST_LOOK
+            for results in self._journal.later(len(self.results)):
+                self.results += results
+                if time.monotonic() > until:
+                    break
 
     def _stop(self, why: YandexAIStudioError, *, cut_off: bool = False) -> None:
         """

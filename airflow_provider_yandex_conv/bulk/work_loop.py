@@ -44,6 +44,7 @@ class WorkLoop:
         self._is_over = asyncio.Event()
         self._count = throttle.concurrency
         self._workers: list[asyncio.Task[None]] = []
+        self._is_cut = False
         self._thread = threading.Thread(target=self._drive, name="yandex-ai-studio-batch", daemon=True)
         #: What became of jobs, oldest first; taken out by who has dealt with it.
         self.settled: deque[Settled] = deque()
@@ -146,12 +147,14 @@ class WorkLoop:
     def _settle(self, settled: Settled) -> None:
         self.settled.append(settled)
         # Waking the other thread costs a tenth of a request, so it sleeps while there is enough to do here.
-        if settled.going_on is not None or self._jobs.qsize() <= self._count:
+        if self._is_cut or settled.going_on is not None or self._jobs.qsize() <= self._count:
             self.ring()
 
     def _take(self, jobs: Sequence[Job], going_on: Sequence[asyncio.Future[None]]) -> None:
         for job in jobs:
             self._jobs.put_nowait(job)
+        if self._is_cut:
+            self._throw_away()
         for future in going_on:
             if not future.done():
                 future.set_result(None)
@@ -162,8 +165,13 @@ class WorkLoop:
             self._loop.call_later(grace, self._cancel)
 
     def _cancel(self) -> None:
+        self._is_cut = True
         for worker in self._workers:
             worker.cancel()
+        self._throw_away()
+
+    def _throw_away(self) -> None:
+        """Settle the jobs that no worker takes any more."""
         while not self._jobs.empty():
             job = self._jobs.get_nowait()
             if job is not None:

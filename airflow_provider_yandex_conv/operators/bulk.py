@@ -96,6 +96,9 @@ class YandexCreateConversationsOperator(DurableBatchOperator):
                 can_go_on=journal is not None,
             )
 
+    def _is_begun(self, batch: Batch[Any]) -> bool:
+        return super()._is_begun(batch) or any(one.in_part and one.final for one in batch.failures)
+
 
 class YandexAddItemsToConversationsOperator(DurableBatchOperator):
     """

@@ -405,6 +405,25 @@ def test_tokens_that_are_refused_for_good_end_the_batch(server, connect_to):
     assert len(sent(server, 401)) <= 8
 
 
+def test_an_input_that_goes_on_after_a_batch_was_told_to_stop_does_not_hang_it(hook, emulator):
+    emulator.fail(CREATE, hold="before", drop="close", skip=192, times=None)
+
+    def read():
+        yield from specs(200)
+        wait_until(lambda: len(emulator.held) == 5)
+        hook.interrupt()
+        wait_until(lambda: all(one.done() for one in hook._batch._loop._workers))
+        yield from specs(200)
+
+    hung = threading.Timer(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+    hung.start()
+    result = hook.create_conversations(read(), concurrency=5)
+    hung.cancel()
+    assert isinstance(result.stopped, InterruptedCallError)
+    assert len(result.orphans) == 5
+    assert len(sent(emulator)) == 197
+
+
 @pytest.mark.parametrize("way", ["told to stop", "cut off"])
 def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
     hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
