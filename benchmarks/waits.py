@@ -64,7 +64,7 @@ async def bare(base_url: str, response_ids: list[str]) -> None:
 
 
 def run(*, quick: bool) -> Report:
-    seconds, rounds, counts = (2.0, 1, (10,)) if quick else (20.0, 3, (1000, 5000))
+    seconds, rounds, counts = (1.0, 1, (10,)) if quick else (20.0, 3, (1000, 5000))
     rows, aims = [], []
     with serving("--wait", str(seconds)) as server, airflow_home(connections(server.base_url)), airflow_logging():
         for count in counts:
