@@ -39,7 +39,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo ui test test-system test-browser screenshots test-matrix bench bench-parse bench-first bench-steady bench-waits bench-faults docs docs-serve lint types format constraints clean
+.PHONY: help install demo ui test test-system test-browser screenshots test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -80,7 +80,7 @@ screenshots: test-browser
 	@for picture in docs/images/*.png; do cp .cache/screenshots/$${picture##*/} $$picture || exit; done
 
 # In an environment with what is compared; each writes its table into .cache/bench/NAME.md as well.
-bench bench-parse bench-first bench-steady bench-waits bench-faults:
+bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults:
 	@$(MAKE) --no-print-directory install AIRFLOW=3.3-bench
 	@.venv-3.3-bench/bin/python benchmarks $(patsubst bench-%,%,$(filter bench-%,$@))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_yandex_conv.async_transport import AsyncTransport
 
-#: What was imported by :func:`load_transport`: where a thousand need it at once, they are not to ask a thousand threads.
+#: What :func:`load_transport` has imported: a thousand that need it at once are not to ask a thousand threads.
 _loaded_transport: type[AsyncTransport] | None = None
 
 

@@ -6,11 +6,14 @@ what they are given out for next; only then is that sent. So a slot is in the st
 until its result is there as well, and what a killed process leaves open are those slots: at most ``concurrency``,
 each by its place in the input and the ``x-client-request-id`` of its request.
 
-A write takes a round trip to Airflow's API server, longer than a quota of ten requests of 50 ms would allow for each.
-So a write takes in all that came since the one before. It holds one chunk, two where the batch passes from one to the
-next: with 100 ids some 5 kB, well below the 64 kB that Airflow advises, and there are some hundred keys for ten
-thousand. What it costs is that a slot is idle from its result to the write; a ``concurrency`` somewhat above the
-quota makes up for that.
+A write takes a round trip to Airflow's API server, 5 to 40 ms, and costs that more than a create costs us. So a write
+takes in all that came since the one before, and waits while more than half of the slots that the quota leaves over are
+given out and not yet used, for 0.25 s at most. With ``concurrency`` at three times the quota that hides the writes: a
+thousand creates of 50 ms with a quota of ten took 5.7 s beside 5.5 s without a store, and 26 writes a second.
+With ``concurrency`` at the quota every request waits for a write.
+
+A write holds one chunk, two where the batch passes from one to the next: with 100 ids some 5 kB, well below the 64 kB
+that Airflow advises, and there are some hundred keys for ten thousand.
 
 An iterator cannot be read ahead of time, so each chunk has a fingerprint of its own: a retry whose input is another
 from some place on uses what is there of the chunks before.

@@ -10,16 +10,14 @@ import argparse
 import importlib
 from pathlib import Path
 
-NAMES = ("parse", "first", "steady", "waits", "faults")
+NAMES = ("parse", "first", "steady", "bulk", "waits", "faults")
 RESULTS = Path(__file__).parent.parent / ".cache" / "bench"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[1])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (default: all)")
-    parser.add_argument(
-        "--quick", action="store_true", help="once and small, without the peers of Airflow: is it intact?"
-    )
+    parser.add_argument("--quick", action="store_true", help="once, small, without Airflow's peers: is it intact?")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(NAMES)
     if unknown:

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from measuring import Report
-
 from processes import airflow_home, airflow_logging, connections
 
 sys.path.append(str(Path(__file__).parent.parent / "tests" / "contract"))
@@ -126,9 +125,9 @@ def run(*, quick: bool) -> Report:
     return Report(
         "faults",
         f"One create under each of {len(cases)} faults, which the first request meets and no other: how many "
-        "conversations exist afterwards, and what the caller knows of those whose id it does not have. *done*: the server "
-        "created it before it failed to say so. *named*: an error or a warning says that one may exist, and which. Every "
-        f"way waits {TIMEOUT} s for an answer, and tries again as it does by default.",
+        "conversations exist afterwards, and what the caller knows of those whose id it does not have. *done*: the "
+        "server created it before it failed to say so. *named*: an error or a warning says that one may exist, and "
+        f"which. Every way waits {TIMEOUT} s for an answer, and tries again as it does by default.",
         ["fault", *ways],
         rows,
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from certificate import write_certificate
 from measuring import Aim, Report, interleaved, ratios, spread
-
 from processes import FOLDER, airflow_home, connections, fresh, serving
 
 SCRIPTS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 
 from measuring import Aim, Report, interleaved, ratios, spread
-
 from processes import airflow_home, fresh
 
 IMPORTS = {
@@ -45,7 +44,7 @@ def run(*, quick: bool) -> Report:
     limits = {"http": 0.2, "openai": 0.1}
     return Report(
         "parse",
-        f"Importing the operators where `airflow.sdk` is imported already, in {len(wall['ours'])} fresh processes each.",
+        f"Importing the operators where `airflow.sdk` is imported, in {len(wall['ours'])} fresh processes each.",
         ["import", "ms", "CPU ms", "modules", "ours / this"],
         rows,
         [

@@ -18,6 +18,7 @@ import json
 import re
 import ssl
 import time
+from contextlib import suppress
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _HEAD = (
@@ -98,14 +99,8 @@ class Server:
             counted.requests += 1
             counted.refused += 1
             message = f"ai.requestsInFlight.count gauge quota limit exceed: allowed {self._limit} requests"
-            error = {
-                "grpcCode": 8,
-                "httpCode": 429,
-                "message": message,
-                "httpStatus": "Too Many Requests",
-                "details": [],
-            }
-            connection.send("429 Too Many Requests", {"error": error})
+            error = {"grpcCode": 8, "httpCode": 429, "message": message, "httpStatus": "Too Many Requests"}
+            connection.send("429 Too Many Requests", {"error": {**error, "details": []}})
             return
         counted.enter()
         if self._latency:
@@ -118,10 +113,8 @@ class Server:
         counted.in_flight -= 1
         counted.created += 1
         name = f"conv_{next(counted.numbers):032d}"
-        connection.send(
-            "200 OK",
-            {"id": name, "object": "conversation", "metadata": {"topic": "sales"}, "created_at": int(time.time())},
-        )
+        created = {"id": name, "object": "conversation", "created_at": int(time.time())}
+        connection.send("200 OK", {**created, "metadata": {"topic": "sales"}})
 
     @staticmethod
     def _response(name: str, *, over: bool) -> dict:
@@ -160,7 +153,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(main())
-    except KeyboardInterrupt:
-        pass

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from measuring import Aim, Report, interleaved, ratios, spread
-
 from processes import airflow_home, airflow_logging, connections, serving
 
 METADATA = {"topic": "sales"}
@@ -84,8 +83,9 @@ def run(*, quick: bool) -> Report:
     ]
     return Report(
         "steady",
-        f"{rounds * block:,} conversations created one after the other by each way, in turns of {block}, in one process "
-        "with the logging of an Airflow task. The server answers at once, so that nothing hides what a call costs here.",
+        f"{rounds * block:,} conversations created one after the other by each way, in turns of {block}, in one "
+        "process with the logging of an Airflow task. The server answers at once, so that nothing hides what a call "
+        "costs here.",
         ["way", "ms a call", "CPU ms a call", "ours / this, time", "ours / this, CPU"],
         rows,
         aims,

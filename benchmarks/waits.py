@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
-from measuring import Aim, Report, interleaved, ratios, spread
 
+from measuring import Aim, Report, interleaved, ratios, spread
 from processes import Server, airflow_home, airflow_logging, connections, serving
 
 Way = Callable[[str, list[str]], Awaitable[None]]
@@ -97,8 +97,9 @@ def run(*, quick: bool) -> Report:
             aims += [Aim(f"{count:,} waits, loop lag p99 in ms", 50, lag)]
     return Report(
         "waits",
-        f"Responses that take {seconds:g} s each, all waited for in one event loop, {rounds} times by each way. Loop lag is "
-        "how late a timer of 10 ms wakes up there. Memory is what Python has allocated in the middle of the wait.",
+        f"Responses that take {seconds:g} s each, all waited for in one event loop, {rounds} times by each way. Loop "
+        "lag is how late a timer of 10 ms wakes up there. Memory is what Python has allocated in the middle of the "
+        "wait.",
         ["waits", "way", "looks", "CPU ms a look", "ours / this", "loop lag p99, ms", "max, ms", "KiB a wait"],
         rows,
         aims,

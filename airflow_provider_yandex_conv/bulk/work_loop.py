@@ -145,7 +145,9 @@ class WorkLoop:
 
     def _settle(self, settled: Settled) -> None:
         self.settled.append(settled)
-        self._bell.put(None)
+        # Waking the other thread costs a tenth of a request, so it sleeps while there is enough to do here.
+        if settled.going_on is not None or self._jobs.qsize() <= self._count:
+            self.ring()
 
     def _take(self, jobs: Sequence[Job], going_on: Sequence[asyncio.Future[None]]) -> None:
         for job in jobs:
@@ -166,8 +168,13 @@ class WorkLoop:
             job = self._jobs.get_nowait()
             if job is not None:
                 self._settle(Settled(job, error=self._not_done(job)))
+        self._dismiss()  # a worker whose job ended with an answer or an error of its own asks for another
 
     def _end(self) -> None:
         self._is_over.set()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let each worker end once there is no job left."""
         for _ in range(self._count):
             self._jobs.put_nowait(None)

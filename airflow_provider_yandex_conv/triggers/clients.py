@@ -1,4 +1,4 @@
-"""One client for all triggers of an event loop that use the same connection: its connections and its token are shared."""
+"""One client for all triggers of an event loop that use the same Airflow connection: one token, one pool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.async_client import AsyncClient
 
-#: Seconds in which a client is given to triggers that begin; after that, the connection is looked up again for the next.
+#: Seconds in which a client is given to triggers that begin; then the Airflow connection is looked up for the next.
 _GIVEN_FOR = 60.0
 
 
@@ -23,7 +23,8 @@ async def shared_client(conn_id: str) -> AsyncIterator[AsyncClient]:
     """
     Give a client, which is closed when the last trigger that uses it has ended.
 
-    A trigger keeps the settings that it began with. One that begins sees a change of the connection a minute later at most.
+    A trigger keeps the settings that it began with. One that begins sees a change of the Airflow connection a minute
+    later at most.
 
     :param conn_id: id of the Airflow connection.
     :raises ConfigurationError: the connection cannot be used; the message says which field to mend.

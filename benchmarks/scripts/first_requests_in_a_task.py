@@ -1,4 +1,4 @@
-"""Create one conversation with ``requests``, as a function does that Airflow runs as a task."""
+"""Create one conversation with ``requests`` as a task does, with the key from an Airflow connection."""
 
 import json
 import os
@@ -9,10 +9,11 @@ from airflow.sdk import BaseHook, BaseOperator  # noqa: F401  # what every task 
 loaded = time.perf_counter()
 import requests  # noqa: E402
 
+key = BaseHook.get_connection("http_default").extra_dejson["Authorization"]
 answer = requests.post(
     f"{os.environ['BENCHMARK_URL']}/conversations",
     json={"metadata": {"topic": "sales"}},
-    headers={"Authorization": "Api-Key benchmark"},
+    headers={"Authorization": key},
     timeout=30,
 )
 answer.raise_for_status()

@@ -233,7 +233,7 @@ def test_a_delete_of_nothing(context, emulator, logged, given, text):
 
 
 def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_under_way(context, emulator, logged):
-    emulator.fail(CREATE, hold="before", skip=10, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
     operator = create(specs(50), concurrency=4, timeout_read=60)
     previous = signal.signal(signal.SIGALRM, lambda *_: operator.on_kill())
     signal.setitimer(signal.ITIMER_REAL, 0.5)
@@ -249,7 +249,7 @@ def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_unde
 
 
 def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, cut_off):
-    emulator.fail(CREATE, hold="before", skip=10, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
     with pytest.raises(AirflowFailException, match=r"Cut came: 10 of .* conversations are created"):
         create(specs(50), concurrency=4, timeout_read=60).execute(context)
     assert sum(one is not None for one in context["pushed"]["return_value"]) == 10

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.exceptions import (
     AuthenticationError,
     BatchInputError,
@@ -48,6 +49,7 @@ def sent(emulator, status=None):
 
 def assert_each_exists_once(emulator, ids, besides=0):
     kept = stored(emulator)
+    assert ids
     assert len(set(ids)) == len(ids)
     for number, conversation_id in enumerate(ids):
         assert conversation_id in kept[str(number)], number
@@ -77,7 +79,7 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
             yield one
 
     assert_each_exists_once(emulator, hook.create_conversations(read()).ids)
-    assert max(ahead) <= 150
+    assert max(ahead) <= 200
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,9 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
 def test_a_file_has_one_conversation_in_each_line(hook, emulator, tmp_path, kind):
     path = tmp_path / "customers.jsonl"
     path.write_text("\n".join(map(json.dumps, specs(5))) + "\n\n")
-    assert_each_exists_once(emulator, hook.create_conversations(kind(path)).ids)
+    result = hook.create_conversations(kind(path))
+    assert_each_exists_once(emulator, result.ids)
+    assert result.done == 5
 
 
 def test_a_line_that_is_no_json_is_reported_by_its_place(hook, emulator, tmp_path):
@@ -172,7 +176,7 @@ def test_a_quota_that_is_used_up_for_long_ends_the_batch(hook, emulator):
     assert "3600 s is more than the longest allowed wait of 2 s" in str(result.stopped)
     assert result.done == len(emulator.conversations) == 30
     assert result.failures == []
-    assert len(result.ids) < 200
+    assert len(result.ids) < 300
 
 
 def test_one_that_cannot_be_sent_stops_no_other(hook, emulator):
@@ -266,6 +270,35 @@ def test_a_server_that_is_away_is_waited_for(hook, emulator):
     }
 
 
+def test_a_server_that_dies_and_comes_back_is_waited_for(monkeypatch, logged):
+    first = Emulator()
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", first.connection())
+    first.start()
+    first.fail(CREATE, work=0.005, times=None)
+    servers, port = [first], first.port
+
+    def die():
+        while len(first.conversations) < 100:
+            time.sleep(0.005)
+        first.stop()
+        time.sleep(2)  # as long as it is away
+        servers.append(Emulator(port=port))
+        servers[1].start()
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_initial=0.1, wait_max=1, timeout=30))
+    result = hook.create_conversations(specs(400))
+    thread.join()
+    servers[1].stop()
+    assert result.is_complete
+    made = [one["metadata"]["n"] for server in servers for one in server.conversations]
+    assert set(made) == {str(number) for number in range(400)}
+    assert len(made) - 400 <= len(result.orphans) <= 10
+    twice = {number for number in made if made.count(number) > 1}
+    assert twice <= {str(one.index) for one in result.orphans}
+
+
 def test_a_server_that_stays_away_ends_the_batch(emulator):
     hook = YandexAIStudioHook(request_retry=RequestRetry(attempts=3, wait_initial=0.1, wait_max=0.2, timeout=1))
     emulator.fail(CREATE, status=503, skip=50, times=None)
@@ -278,7 +311,7 @@ def test_a_server_that_stays_away_ends_the_batch(emulator):
 
 
 def test_a_batch_that_is_told_to_stop_names_what_was_under_way(hook, emulator, logged):
-    emulator.fail(CREATE, hold="before", skip=40, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=40, times=None)
     began = []
 
     def stop():
@@ -307,7 +340,7 @@ class Cut(BaseException):
 
 
 def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
-    emulator.fail(CREATE, hold="before", skip=40, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=40, times=None)
 
     def cut(*_):
         raise Cut
@@ -324,3 +357,27 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
         one.headers["x-client-request-id"] for one in emulator.held
     }
     emulator.release()
+
+
+@pytest.mark.parametrize("way", ["told to stop", "cut off"])
+def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
+    emulator.fail(CREATE, status=503, applied=True, headers={"Retry-After": "30"}, skip=3)
+
+    def end(*_):
+        if way == "cut off":
+            raise Cut
+        hook.interrupt()
+
+    previous = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    result = None
+    try:
+        result = hook.create_conversations(specs(10), concurrency=1)
+    except Cut:
+        result = hook.unfinished
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    (lost,) = sent(emulator, 503)
+    assert [one.client_request_id for one in result.orphans] == [lost.headers["x-client-request-id"]]
+    assert (result.done, len(emulator.conversations)) == (3, 4)

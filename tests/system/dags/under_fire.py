@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import requests
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_yandex_conv.operators.bulk import YandexCreateConversationsOperator
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
@@ -106,3 +107,18 @@ for dag_id, way in ways_of_asking.items():
 
 with DAG("creating_mapped", schedule=None, **common):
     YandexCreateConversationOperator.partial(task_id="create").expand(metadata=[{"n": str(n)} for n in range(50)])
+
+
+class TellingCreateMany(YandexCreateConversationsOperator):
+    def execute(self, context):
+        tell("started", context)
+        return super().execute(context)
+
+
+with DAG("creating_many", schedule=None, **common):
+    TellingCreateMany(
+        task_id="create",
+        conversations=[{"metadata": {"n": str(number)}} for number in range(200)],
+        concurrency=5,
+        chunk_size=50,
+    )
