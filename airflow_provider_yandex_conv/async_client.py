@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class AsyncClient(BaseClient):
             else None
         )
         self._transport: AsyncTransport | None = None
+        self._turns: AbstractAsyncContextManager[Any] = nullcontext()
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,6 +85,10 @@ class AsyncClient(BaseClient):
             sending.met = error
         return await tenacity.AsyncRetrying(sleep=asyncio.sleep, **sending.crank)(partial(self._attempt, sending, call))
 
+    def limit(self, under_way: int) -> None:
+        """Let so many attempts be under way at once. A first attempt's wait for its turn takes no time of the call."""
+        self._turns = asyncio.Semaphore(under_way)
+
     async def close(self) -> None:
         """Close the connections that are kept open. A later call opens new ones."""
         transport, self._transport = self._transport, None
@@ -90,6 +96,10 @@ class AsyncClient(BaseClient):
             await transport.close()
 
     async def _attempt(self, sending: Sending[T], call: Call[T]) -> T:
+        async with self._turns:
+            return await self._attempt_now(sending, call)
+
+    async def _attempt_now(self, sending: Sending[T], call: Call[T]) -> T:
         sending.begin()
         try:
             transport = await self._opened()

@@ -308,7 +308,8 @@ class TextMapping(Field):
         return self._string_field()
 
     def _schema(self) -> dict[str, Any]:
-        return {"type": ["object", "null"]}
+        # Not an object: the editor of Airflow 3.3 for those moves the cursor away while somebody types.
+        return {"type": ["string", "null"]}
 
     def _checked(self, extras: Extras) -> Mapping[str, str]:
         mapping = Extras(json_object(extras[self.name]) or {})

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Seconds in which a client is given to triggers that begin; then the Airflow connection is looked up for the next.
 _GIVEN_FOR = 60.0
+#: How many looks may be under way at once. A triggerer that starts begins all its waits in the same moment: without a
+#: limit, five thousand connections are opened at once, which keeps its loop from all else for seconds.
+_UNDER_WAY = 50
 
 
 @asynccontextmanager
@@ -82,4 +85,6 @@ _given: dict[tuple[asyncio.AbstractEventLoop, str], _Shared] = {}
 async def _make(conn_id: str) -> AsyncClient:
     from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
-    return await YandexAIStudioHook(conn_id).get_async_conn()
+    client = await YandexAIStudioHook(conn_id).get_async_conn()
+    client.limit(_UNDER_WAY)
+    return client

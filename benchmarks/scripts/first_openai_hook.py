@@ -5,8 +5,8 @@ import time
 
 from airflow.sdk import BaseHook, BaseOperator  # noqa: F401  # what every task has loaded
 
-loaded = time.perf_counter()
+loaded = time.process_time()
 from airflow.providers.openai.hooks.openai import OpenAIHook  # noqa: E402
 
 conversation = OpenAIHook().create_conversation(metadata={"topic": "sales"})
-print(json.dumps({"id": conversation.id, "since_airflow": time.perf_counter() - loaded}))
+print(json.dumps({"id": conversation.id, "since_airflow": time.process_time() - loaded}))

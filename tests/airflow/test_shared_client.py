@@ -128,3 +128,26 @@ def test_one_that_begins_later_sees_a_change_of_the_connection_and_the_earlier_k
 
     assert asyncio.run(change_the_connection()) == (30, 7)
     assert not clients._given
+
+
+def test_so_many_looks_are_under_way_at_once_and_the_others_have_their_turn(emulator, response_ids, monkeypatch):
+    monkeypatch.setattr(clients, "_UNDER_WAY", 3)
+    emulator.fail("getResponse", hold="before", times=20)
+
+    async def release_when_all_that_may_look():
+        waiting = asyncio.ensure_future(events_of(response_ids))
+        most = 0
+        while not waiting.done():
+            await asyncio.sleep(0.02)
+            most = max(most, len(emulator.held))
+            if len(emulator.held) == 3 or len(looks(emulator)) == 20:
+                emulator.release()
+        return most, await waiting
+
+    most, events = asyncio.run(release_when_all_that_may_look())
+    assert most == 3
+    assert [event["status"] for event in events] == ["completed"] * 20
+
+
+def looks(emulator):
+    return [one for one in emulator.requests if one.operation == "getResponse"]

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from airflow import __version__ as airflow_version
+from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = ("parse", "first", "steady", "bulk", "waits", "faults")
 
 # They run beside the newest release only, in an environment of their own.
-pytestmark = pytest.mark.skipif(airflow_version < "3.3", reason="the benchmarks are for the newest Airflow")
+pytestmark = pytest.mark.skipif(Version(airflow_version) < Version("3.3"), reason="they are for the newest Airflow")
 
 
 @pytest.mark.parametrize("name", NAMES)

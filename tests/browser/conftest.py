@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / ".cache" / "screenshots"
 VERSIONS = {"3.3": (Airflow3, ".venv-3.3-browser"), "3.1": (Airflow3, ".venv-3.1"), "2.10": (Airflow2, ".venv-2.10")}
 #: Milliseconds for anything that the browser waits for.
 PATIENCE = 30_000
+# A test run that is told to end ends what it has started.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):

@@ -43,9 +43,7 @@ class Form3:
         if part.get_attribute("aria-expanded") != "true":
             part.click()
         group = self._group(label)
-        return (
-            group.get_by_role("combobox").or_(group.locator("input:not([type=hidden]), [role=textbox], textarea")).first
-        )
+        return group.get_by_role("combobox").or_(group.locator("input:not([type=hidden]), textarea")).first
 
     def help(self, label):
         """Return the help text of an extra."""
@@ -57,11 +55,6 @@ class Form3:
         if field.get_attribute("role") == "combobox":
             field.click()
             self.page.get_by_role("option", name=text, exact=True).click()
-        elif field.evaluate("field => field.closest('.monaco-editor') !== null"):
-            self._group(label).locator(".view-lines").click()
-            self.page.keyboard.press("Control+A")
-            self.page.keyboard.type(text)  # pasting at once would leave what the editor closes by itself
-            field.blur()
         else:
             field.fill(text)
             field.blur()
