@@ -1,10 +1,12 @@
 # Needs Python (3.10 to 3.13, with venv), make and git; everything else is installed below this folder.
 #
 #   make demo                 see it work
+#   make ui                   click through Airflow with the example DAGs and the emulator, until Ctrl-C
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-browser         look at Airflow 3.3, 3.1 and 2.10 with a browser; needs the Debian package chromium
+#   make screenshots          the same, and keep the pictures that the documentation shows in docs/images
 #   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
 #   make bench                measure beside what else there is; make bench-NAME for one of the benchmarks
 #   make docs                 build the documentation, in which no warning is allowed; needs Python 3.11 or later
@@ -37,7 +39,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Airflow imports a thousand modules: from source it starts at half the speed.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help install demo test test-system test-browser test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
+.PHONY: help install demo ui test test-system test-browser screenshots test-matrix bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults docs docs-serve lint types format constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -57,6 +59,9 @@ $(VENV)/installed: $(PINS) pyproject.toml
 demo: install
 	@$(BIN)/python demo.py
 
+ui: install
+	@$(BIN)/python ui.py
+
 test: install
 	$(BIN)/python -m pytest --basetemp=.cache/pytest$(VENV)
 
@@ -69,6 +74,12 @@ test-system:
 test-browser:
 	@for version in 3.3-browser 3.1 2.10; do $(MAKE) --no-print-directory install AIRFLOW=$$version || exit; done
 	.venv-3.3-browser/bin/python -m pytest tests/browser --basetemp=.cache/browser
+
+# What the browser tests saw, in .cache/screenshots, of which these go into the documentation.
+PICTURES := connection-form connection-test conversation-tab-3.3 conversation-dark-3.3 conversation-button-3.3
+screenshots: test-browser
+	@mkdir -p docs/images
+	@cp $(PICTURES:%=.cache/screenshots/%.png) docs/images/
 
 # In an environment with what is compared; each writes its table into .cache/bench/NAME.md as well.
 bench bench-parse bench-first bench-steady bench-bulk bench-waits bench-faults:
@@ -118,4 +129,4 @@ echo "apache-airflow==$(2)" | $(BIN)/uv pip compile --quiet --universal --python
 endef
 
 clean:
-	rm -rf .venv* .cache .demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv* .cache .demo .ui dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

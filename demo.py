@@ -34,14 +34,16 @@ def main() -> int:
     HOME.mkdir(parents=True, exist_ok=True)
     LOG.unlink(missing_ok=True)
     with ExitStack() as stack:
-        emulator = (
-            None if _has_account() else stack.enter_context(Emulator(api_key="demo-key", folder_id="demo-folder"))
+        connection = account_connection()
+        emulator = None if connection else stack.enter_context(emulator_for_show())
+        configure_airflow(
+            airflow_settings(HOME)
+            | {"AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": connection if emulator is None else emulator.connection()}
         )
-        _configure_airflow(_real_connection() if emulator is None else emulator.connection())
         print(f"Service: {'Yandex AI Studio' if emulator is None else f'the emulator, {emulator.base_url}'}")
-        with _step("Preparing Airflow's database"):
-            _migrate()
-        with _step(f"Running the DAG {DAG_ID} (a task that fails is tried again after a minute, twice)"):
+        with step("Preparing Airflow's database", LOG):
+            migrate()
+        with step(f"Running the DAG {DAG_ID} (a task that fails is tried again after a minute, twice)", LOG):
             run = _run_dag()
         print(f"\nRun {run.run_id}: {run.state}")
         for task_id in ("create", "label", "describe", "delete"):
@@ -56,32 +58,41 @@ def main() -> int:
     return 0 if run.state == "success" else 1
 
 
-def _has_account() -> bool:
+def account_connection() -> str:
+    """Return a connection to the real service, from the environment; empty where no account is named there."""
     given = [name for name in ("YC_API_KEY", "YC_FOLDER_ID") if os.environ.get(name)]
     if len(given) == 1:
         sys.exit(f"{given[0]} is set alone: set both YC_API_KEY and YC_FOLDER_ID, or neither for the emulator")
-    return bool(given)
-
-
-def _real_connection() -> str:
+    if not given:
+        return ""
     extra = {"folder_id": os.environ["YC_FOLDER_ID"]}
     return json.dumps({"conn_type": "yandex_ai_studio", "password": os.environ["YC_API_KEY"], "extra": extra})
 
 
-def _configure_airflow(connection: str) -> None:
-    """Give Airflow a home of its own; it reads its settings when it is first imported."""
-    for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
-        del os.environ[name]
-    os.environ |= {
-        "AIRFLOW_HOME": str(HOME),
-        "AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT": connection,
+def emulator_for_show(port: int = 0) -> Emulator:
+    """Return an emulator that checks a key and a folder, as the service does."""
+    return Emulator(api_key="demo-key", folder_id="demo-folder", port=port)
+
+
+def airflow_settings(home: Path) -> dict[str, str]:
+    """Return what gives an Airflow a home of its own, with the example DAGs."""
+    return {
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags_examples"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
 
 
-def _migrate() -> None:
+def configure_airflow(settings: dict[str, str]) -> None:
+    """Set these settings of Airflow and no others; it reads them when it is first imported."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
+        del os.environ[name]
+    os.environ |= settings
+
+
+def migrate() -> None:
+    """Make Airflow's database, or bring it up to date."""
     from airflow.utils.db import initdb
 
     initdb()
@@ -136,18 +147,18 @@ def _tell_what_was_stored(emulator: Emulator) -> None:
 
 
 @contextmanager
-def _step(what: str) -> Iterator[None]:
+def step(what: str, path: Path) -> Iterator[None]:
     """Show what takes time, and send what Airflow prints meanwhile to its log; show the end of that if it fails."""
     print(f"{what} ... ", end="", flush=True)
     began = time.monotonic()
     standard = os.dup(1), os.dup(2)
-    with LOG.open("ab") as log:
+    with path.open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
         yield
     except BaseException:
-        os.write(standard[1], b"".join([b"failed\n", *LOG.read_bytes().splitlines(keepends=True)[-20:]]))
+        os.write(standard[1], b"".join([b"failed\n", *path.read_bytes().splitlines(keepends=True)[-20:]]))
         raise
     finally:
         sys.stdout.flush()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 
 import requests
+from cryptography.fernet import Fernet
 
 from processes import Processes, free_port, wait_until
 
@@ -112,8 +116,17 @@ class Installation:
     def _is_up(self):
         try:
             return self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
+
+    def stored_connection(self, conn_id):
+        """Return host, port, password and extra of a connection, as the database holds them."""
+        fernet = Fernet(self.environment["AIRFLOW__CORE__FERNET_KEY"])
+        with closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            query = "select host, port, password, extra from connection where conn_id = ?"
+            host, port, *secret = database.execute(query, [conn_id]).fetchone()
+        password, extra = (None if one is None else fernet.decrypt(one).decode() for one in secret)
+        return host, port, password, json.loads(extra)
 
     def get(self, path):
         """Return what the REST API has there."""

@@ -15,9 +15,11 @@ with the intent for the next. So the things whose outcome a killed process leave
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -42,6 +44,12 @@ if TYPE_CHECKING:
 
 #: How many things are read at a time where there is no journal.
 _CHUNK_SIZE = 100
+#: How many things are given out for each request that may be under way, where there is no journal.
+_AHEAD = 8
+#: Seconds after which a result is noted, also where nobody waits for its slot.
+_LONGEST_UNNOTED = 0.25
+#: Seconds in which a batch that ends early asks for what was done before, as its task may be about to be killed.
+_LONGEST_LOOK = 1.0
 
 
 class BatchRun(Generic[T]):
@@ -69,6 +77,7 @@ class BatchRun(Generic[T]):
         may_repeat: bool,
     ) -> None:
         self._loop = WorkLoop(client, work, throttle)
+        self._throttle = throttle
         self._notes_itself = work.notes_itself
         self._specs = source.specs
         self._what = what
@@ -76,8 +85,8 @@ class BatchRun(Generic[T]):
         self._journal = journal
         self._may_repeat = may_repeat
         self._chunk_size = journal.chunk_size if journal else _CHUNK_SIZE
-        # Without a journal some are given out ahead, so that the loop need not wait for the calling thread.
-        self._slots = throttle.concurrency * (1 if journal else 2)
+        # Without a journal many are given out ahead, so that the two threads seldom wait for each other.
+        self._slots = throttle.concurrency * (1 if journal else _AHEAD)
         self._progress = ProgressLine(what, log, total=source.total)
         self._todo: deque[Job] = deque()
         #: The indices of what has a slot, and of what the loop is at work on.
@@ -87,10 +96,11 @@ class BatchRun(Generic[T]):
         self._unnoted: dict[int, T] = {}
         self._is_read = False
         self._input_error: BatchInputError | None = None
+        self._committed_at = 0.0
         self._told_to_stop = False
         self._found = 0
         self._done = 0
-        #: In the order of the input, None for what is not done.
+        #: In the order of the input, None for what is not done; of what was not read, what earlier tries did.
         self.results: list[T | None] = []
         self.failures: list[Failure] = []
         #: Attempts of unknown outcome.
@@ -108,7 +118,7 @@ class BatchRun(Generic[T]):
         self._loop.start()
         try:
             while self._step():
-                self._loop.wait(max(0.05, self._progress.until_next))
+                self._loop.wait(self._until_next())
         except BaseException as stop:
             self._stop(
                 InterruptedCallError(f"{type(stop).__name__} came before all {self._what} were done"), cut_off=True
@@ -119,27 +129,58 @@ class BatchRun(Generic[T]):
             self._take_in()
             self._commit_last()
             self.stopped = self.stopped or self._input_error
+            self._look_behind()
         if self._loop.broken is not None:
             raise self._loop.broken
 
     def interrupt(self) -> None:
         """Begin nothing any more; what is under way has 2.5 s left. Safe in a signal handler."""
+        if self._told_to_stop:
+            return
         self._told_to_stop = True
+        with suppress(RuntimeError):  # it is over already
+            self._loop.stop(self._interruption(), cut_off=True)
         self._loop.ring()
+
+    def _interruption(self) -> InterruptedCallError:
+        return InterruptedCallError(f"told to stop before all {self._what} were done")
 
     def _step(self) -> bool:
         """Deal with what has come, give out what may be, and return whether anything is under way."""
-        if self._told_to_stop and self.stopped is None:
-            self._stop(InterruptedCallError(f"told to stop before all {self._what} were done"), cut_off=True)
-        again = self._take_in()
+        if self._told_to_stop:
+            self.stopped = self.stopped or self._interruption()
+        going_on = self._take_in()
+        if going_on or not self._can_wait():
+            self._hand_over(going_on)
+        self._progress.tell(done=self._done, found=self._found, failed=len(self.failures))
+        return bool(self._handed)
+
+    def _can_wait(self) -> bool:
+        """
+        Tell whether enough is given out already, so that a write may take in more.
+
+        A write costs Airflow's API server more than a create costs us.
+        """
+        if self._journal is None or self.stopped is not None:
+            return False
+        idle = len(self._handed) - self._throttle.in_flight
+        spare = self._slots - self._throttle.limit
+        return 0 < spare < 2 * idle and time.monotonic() < self._committed_at + _LONGEST_UNNOTED
+
+    def _hand_over(self, going_on: list[asyncio.Future[None]]) -> None:
         given = self._give_out()
         if self._journal is not None and not self._commit(self._journal):
             given = []  # what was given out without being handed over is dealt with in the end
-        self._progress.tell(done=self._done, found=self._found, failed=len(self.failures))
-        if given or again:
+        if given or going_on:
             self._handed.update(job.index for job in given)
-            self._loop.hand_over(given, again)
-        return bool(self._handed)
+            self._loop.hand_over(given, going_on)
+
+    def _until_next(self) -> float:
+        """Return the seconds after which there is something to be done, whether or not anything comes."""
+        until = self._progress.until_next
+        if self._unnoted and self._journal is not None:
+            until = min(until, self._committed_at + _LONGEST_UNNOTED - time.monotonic())
+        return max(0.05, until)
 
     def _take_in(self) -> list[asyncio.Future[None]]:
         """Deal with the results so far, and return those that wait for another attempt."""
@@ -199,6 +240,8 @@ class BatchRun(Generic[T]):
         """Return the jobs that the free slots are given to."""
         given: list[Job] = []
         while self.stopped is None and len(self._open) < self._slots and (self._todo or not self._is_read):
+            if not self._todo and given:
+                break  # reading may take its time, which these need not wait for
             if not self._todo:
                 self._read_chunk()
                 continue
@@ -212,6 +255,8 @@ class BatchRun(Generic[T]):
     def _read_chunk(self) -> None:
         first = len(self.results)
         specs = self._read_specs()
+        if self._input_error is not None and self._journal is not None:
+            return  # a retry that can read all of the chunk would not know it again by this part
         known = self._ask_journal(first, specs)
         if known is None:
             return
@@ -265,6 +310,7 @@ class BatchRun(Generic[T]):
             self._stop(error)
             return False
         self._unnoted.clear()
+        self._committed_at = time.monotonic()
         return True
 
     def _commit_last(self) -> None:
@@ -285,6 +331,20 @@ class BatchRun(Generic[T]):
                 done,
                 error.message,
             )
+
+    def _look_behind(self) -> None:
+        """Find what earlier tries did behind the place that this one has come to."""
+        if self._journal is None:
+            return
+        with suppress(YandexAIStudioError):  # what there is to tell besides is more
+            if self._is_read and self._input_error is None:
+                self._journal.put_aside_rest(len(self.results))
+                return
+            until = time.monotonic() + _LONGEST_LOOK
+            for results in self._journal.later(len(self.results)):
+                self.results += results
+                if time.monotonic() > until:
+                    break
 
     def _stop(self, why: YandexAIStudioError, *, cut_off: bool = False) -> None:
         """

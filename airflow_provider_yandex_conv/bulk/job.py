@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -69,6 +69,22 @@ class BatchJournal(Protocol):
         Return what earlier processes did of a part of the input: results by their index, and what was begun.
 
         :param first: the index of the first of ``specs``.
+        :raises YandexAIStudioError: it cannot be told.
+        """
+
+    def later(self, first: int) -> Iterator[Sequence[Any]]:
+        """
+        Give the results of earlier tries for what was not opened, in order.
+
+        :param first: the index of the first of them.
+        :raises YandexAIStudioError: they cannot be told.
+        """
+
+    def put_aside_rest(self, count: int) -> None:
+        """
+        Say what earlier tries did that is not in the input any more.
+
+        :param count: how many things there are.
         :raises YandexAIStudioError: it cannot be told.
         """
 

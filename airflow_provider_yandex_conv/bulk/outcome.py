@@ -74,7 +74,7 @@ class Batch(Generic[T]):
     """
     What all batches tell.
 
-    :param results: in the order of the input, as far as it was read; None for what was not done.
+    :param results: in the order of the input, as far as this try or earlier ones have come; None for what was not done.
     :param failures: what was not done, by its place in the input.
     :param orphans: attempts of unknown outcome; what they may have left behind nobody can find again.
     :param stopped: why the rest was not tried, or None where all was.

@@ -71,7 +71,8 @@ def _lines(path: str | PathLike[str], open_url: OpenURL) -> Iterator[Any]:
     """Read the values one by one; empty lines do not count."""
     url = str(path)
     with open_url(url) if "://" in url else Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
+        # By readline(), as what Airflow 2.10 opens cannot be iterated over.
+        for number, line in enumerate(iter(file.readline, ""), 1):
             if line.strip():
                 yield _value(line, number)
 

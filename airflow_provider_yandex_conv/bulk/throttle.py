@@ -167,12 +167,13 @@ class Throttle:
         self._note_refusal()
 
     def _slow_down(self, now: float, error: RateLimitError) -> None:
-        if now < self._resume_at:  # one of those that had left before
+        is_of_the_last = now < self._resume_at  # one of those that had left before
+        self._pause(now, error.retry_after)
+        if is_of_the_last:
             return
         recent = sum(1 for at in self._answered_at if at > now - 1)
         found = max(1.0, recent * _KEPT_RATE)
         self._rate = found if self._rate is None else min(self._rate, found)
-        self._pause(now, error.retry_after)
         self._note_refusal()
 
     def _note_refusal(self) -> None:

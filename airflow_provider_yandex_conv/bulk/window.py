@@ -133,7 +133,13 @@ class Window:
             if may_be_done and isinstance(failure, NotFoundError) and call.if_gone is not None:
                 return call.if_gone
             may_be_done = may_be_done or failure.applied is None
-            if not await self._wants_another(failure, call, trial):
+            try:
+                again = await self._wants_another(failure, call, trial)
+            except asyncio.CancelledError:
+                if failure.applied is False:
+                    raise
+                again = False  # what may have been done is what is to be told
+            if not again:
                 raise failure
 
     async def _turn(self, name: str) -> None:

@@ -44,6 +44,7 @@ class WorkLoop:
         self._is_over = asyncio.Event()
         self._count = throttle.concurrency
         self._workers: list[asyncio.Task[None]] = []
+        self._is_cut = False
         self._thread = threading.Thread(target=self._drive, name="yandex-ai-studio-batch", daemon=True)
         #: What became of jobs, oldest first; taken out by who has dealt with it.
         self.settled: deque[Settled] = deque()
@@ -145,11 +146,15 @@ class WorkLoop:
 
     def _settle(self, settled: Settled) -> None:
         self.settled.append(settled)
-        self._bell.put(None)
+        # Waking the other thread costs a tenth of a request, so it sleeps while there is enough to do here.
+        if self._is_cut or settled.going_on is not None or self._jobs.qsize() <= self._count:
+            self.ring()
 
     def _take(self, jobs: Sequence[Job], going_on: Sequence[asyncio.Future[None]]) -> None:
         for job in jobs:
             self._jobs.put_nowait(job)
+        if self._is_cut:
+            self._throw_away()
         for future in going_on:
             if not future.done():
                 future.set_result(None)
@@ -160,14 +165,24 @@ class WorkLoop:
             self._loop.call_later(grace, self._cancel)
 
     def _cancel(self) -> None:
+        self._is_cut = True
         for worker in self._workers:
             worker.cancel()
+        self._throw_away()
+
+    def _throw_away(self) -> None:
+        """Settle the jobs that no worker takes any more."""
         while not self._jobs.empty():
             job = self._jobs.get_nowait()
             if job is not None:
                 self._settle(Settled(job, error=self._not_done(job)))
+        self._dismiss()  # a worker whose job ended with an answer or an error of its own asks for another
 
     def _end(self) -> None:
         self._is_over.set()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let each worker end once there is no job left."""
         for _ in range(self._count):
             self._jobs.put_nowait(None)

@@ -29,7 +29,11 @@ class BatchIncompleteError(YandexAIStudioError):
 
 
 class BatchInputError(YandexAIStudioError):
-    """The input of a batch could not be read to its end; what was read of it is done."""
+    """
+    The input of a batch could not be read to its end.
+
+    What was read of it is done; where a journal is kept, but for the last chunk, as a retry knows whole ones again.
+    """
 
     transient = True
     advice = "A retry reads it again"

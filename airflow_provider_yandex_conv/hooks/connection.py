@@ -49,6 +49,7 @@ CONN_TYPE = "yandex_ai_studio"
 DEFAULT_CONN_ID = "yandex_ai_studio_default"
 HOOK_NAME = "Yandex AI Studio"
 DEFAULT_BASE_URL = "https://ai.api.cloud.yandex.net/v1"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 FIELDS: tuple[Field, ...] = (
     HeaderText("folder_id", "Folder ID", "The folder that conversations are created in. Sent as OpenAI-Project."),
@@ -61,7 +62,7 @@ FIELDS: tuple[Field, ...] = (
         choices=AUTH_TYPES,
     ),
     Choice(
-        "api_key_scheme",
+        "auth_scheme",
         "API key scheme",
         "The word before the key in the Authorization header. Bearer suits other servers that speak the OpenAI "
         "protocol. Default: Api-Key.",
@@ -127,10 +128,13 @@ FIELDS: tuple[Field, ...] = (
 )
 
 UI_FIELD_BEHAVIOUR: Mapping[str, Any] = {
-    "hidden-fields": ["schema", "login", "port"],
-    "relabeling": {"host": "Base URL", "password": "API key"},
-    "placeholders": {"host": DEFAULT_BASE_URL},
+    "hidden-fields": ["schema", "login"],
+    "relabeling": {"host": "Base URL", "password": "API key", "port": "Port"},
+    # The page of Airflow 3.3 sends port 0 for a stored connection that has none, and then refuses to test it.
+    "placeholders": {"host": DEFAULT_BASE_URL, "port": "443: Airflow 3.3 tests only what has a port"},
 }
+# The form of Airflow 2 sends each extra to Test under its own name and under this prefix.
+_FORM_PREFIX = f"extra__{CONN_TYPE}__"
 
 
 def conn_fields() -> dict[str, dict[str, Any]]:
@@ -217,7 +221,7 @@ def _parse(stored: StoredConnection, lookup: Lookup) -> Settings:
                 timeout=values["retry_timeout"],
             )
         ),
-        unknown_extras=tuple(sorted(set(extras) - set(values))),
+        unknown_extras=tuple(sorted({name.removeprefix(_FORM_PREFIX) for name in extras} - set(values))),
     )
 
 
@@ -256,10 +260,10 @@ def _base_url(stored: StoredConnection) -> SplitResult:
         problem = _problem_of(url)
     if problem:
         raise ConfigurationError(f"host ({len(host)} characters) {problem}; write it like {DEFAULT_BASE_URL}")
-    if stored.port is None or stored.port == port:
+    if stored.port in {None, port or _DEFAULT_PORTS[url.scheme]}:
         return url
     if port is not None:
-        raise ConfigurationError(f"host names port {port} and port is {stored.port}; leave port empty")
+        raise ConfigurationError(f"host names port {port} and port is {stored.port}; make both the same")
     return url._replace(netloc=f"{url.netloc}:{stored.port}")
 
 

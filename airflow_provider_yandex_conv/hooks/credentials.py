@@ -91,7 +91,7 @@ class Credentials:
             raise CredentialUnavailableError(
                 "password is empty (0 characters): put the API key there, or choose another auth_type"
             )
-        return APIKey(Secret(self._stored.password, name="password"), self._values["api_key_scheme"] or "Api-Key")
+        return APIKey(Secret(self._stored.password, name="password"), self._values["auth_scheme"] or "Api-Key")
 
     def _iam_token(self) -> Credential:
         if self._values["iam_token"] is None:

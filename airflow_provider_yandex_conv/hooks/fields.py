@@ -144,13 +144,10 @@ class SecretText(Field):
     __slots__ = ()
 
     def form_widget(self) -> Any:
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
         from wtforms import PasswordField
         from wtforms.validators import Optional
 
-        return PasswordField(
-            self.label, validators=[Optional()], description=self.description, widget=BS3PasswordFieldWidget()
-        )
+        return PasswordField(self.label, validators=[Optional()], description=self.description, widget=_hidden_input)
 
     def _schema(self) -> dict[str, Any]:
         return {"type": ["string", "null"], "format": "password"}
@@ -311,13 +308,28 @@ class TextMapping(Field):
         return self._string_field()
 
     def _schema(self) -> dict[str, Any]:
-        return {"type": ["object", "null"]}
+        # Not an object: the editor of Airflow 3.3 for those moves the cursor away while somebody types.
+        return {"type": ["string", "null"]}
 
     def _checked(self, extras: Extras) -> Mapping[str, str]:
         mapping = Extras(json_object(extras[self.name]) or {})
         if not mapping or not all(isinstance(text, str) for pair in mapping.items() for text in pair):
             raise self._wrong("a JSON object of texts", extras[self.name])
         return mapping
+
+
+def _hidden_input(field: Any, **attributes: Any) -> Any:
+    """
+    Draw a field of Airflow 2 whose text is hidden.
+
+    Airflow 2 deletes what is stored when such a field comes back empty, as it does from a form that a person opens and
+    saves; it keeps what is stored where this word comes back. Source: ``process_form`` of ``airflow/www/views.py``.
+    """
+    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
+
+    if field.data:
+        attributes["value"] = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"
+    return BS3PasswordFieldWidget(hide_value=not field.data)(field, **attributes)
 
 
 def _one_of(words: Iterable[str]) -> list[Any]:

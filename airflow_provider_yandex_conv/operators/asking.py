@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
@@ -41,14 +42,14 @@ class Question:
     :param call: the request, complete.
     :param conversation_id: where it is asked; None outside of any conversation.
     :param items: the input as the items that a conversation holds for it.
-    :param deadline: Unix seconds, when the answer is waited for no longer.
+    :param timeout: seconds to wait for the answer; once more where it is asked again.
     :param poll_interval: the longest wait before the second look for it, in seconds.
     """
 
     call: Call[ModelResponse]
     conversation_id: str | None
     items: Sequence[Mapping[str, Any]]
-    deadline: float
+    timeout: float
     poll_interval: float
 
 
@@ -72,7 +73,9 @@ class ResponseAsker:
     ) -> None:
         self._hook = hook
         self._question = question
-        self._schedule = PollSchedule(interval=question.poll_interval, deadline=question.deadline)
+        #: Unix seconds, when the answer is waited for no longer.
+        self.deadline = time.time() + question.timeout
+        self._schedule = PollSchedule(interval=question.poll_interval, deadline=self.deadline)
         self._on_ambiguous = on_ambiguous
         self._require = require
         self._ledger = ledger
@@ -234,6 +237,8 @@ class ResponseAsker:
             self._log.warning("%s. Asking, and perhaps paying, again, as on_ambiguous is 'recreate'", what)
             if self._ledger is not None:
                 self._ledger.forget()
+            self.deadline = time.time() + self._question.timeout  # what is asked now has all its time before it
+            self._schedule = replace(self._schedule, deadline=self.deadline)
             return None
         if self._can_recover and self._ledger is not None:
             raise AmbiguousOutcomeError(f"{what}. A retry looks again", client_request_ids=tuple(client_request_ids))

@@ -50,20 +50,25 @@ class BatchOperator(YandexAIStudioOperator):
         :raises AirflowFailException: no retry can do the rest, or a retry would do all again.
         :raises BatchIncompleteError: some were not done.
         """
+        batch: Batch[Any] | None = None
         try:
             batch = do()
+            value = self._value(context, batch)
         except BaseException as stop:
-            unfinished = self.hook.unfinished
-            if unfinished is None:
+            made = batch or self.hook.unfinished
+            if made is None:
                 raise
-            self._push(context, unfinished)
-            if self._is_begun(unfinished) and not can_go_on:
-                raise self._not_retried(f"{type(stop).__name__} came: {self._count(unfinished)}.", unfinished) from stop
+            # What was cut off in a slow storage does not go there again.
+            self._push(context, self._value(context, made) if batch is None else list(made.results))
+            if self._is_begun(made) and not can_go_on:
+                raise self._not_retried(f"{type(stop).__name__} came: {self._count(made)}.", made) from stop
             raise
-        if batch.is_complete and (can_go_on or not self.hook.is_interrupted):
+        if batch.is_complete and not self.hook.is_interrupted:
             self.log.info("%s", self._count(batch))
-            return self._value(context, batch)
-        self._push(context, batch)
+            return value
+        self._push(context, value)
+        if batch.is_complete and can_go_on:
+            return value  # the task fails all the same, as it was told to stop, and a retry finds all done
         incomplete = self._incomplete(batch)
         if self._is_begun(batch) and not can_go_on:
             raise self._not_retried(str(incomplete), batch) from batch.stopped
@@ -79,7 +84,9 @@ class BatchOperator(YandexAIStudioOperator):
         if batch.stopped is not None:
             parts.append(f"the rest was not tried: {batch.stopped}")
             return BatchIncompleteError("; ".join(parts), final=batch.stopped.final)
-        return BatchIncompleteError("; ".join(parts), final=all(one.final for one in batch.failures))
+        return BatchIncompleteError(
+            "; ".join(parts), final=bool(batch.failures) and all(one.final for one in batch.failures)
+        )
 
     def _is_begun(self, batch: Batch[Any]) -> bool:
         """Whether a retry that knows of nothing would do something again."""
@@ -96,12 +103,12 @@ class BatchOperator(YandexAIStudioOperator):
             f"{done} already."
         )
 
-    def _push(self, context: Context, batch: Batch[Any]) -> None:
+    def _push(self, context: Context, value: Any) -> None:
         """Let what was done be found by a clean-up, as a task that fails returns nothing."""
         if not self.do_xcom_push:
             return
         try:
-            context["ti"].xcom_push(key="return_value", value=self._value(context, batch))
+            context["ti"].xcom_push(key="return_value", value=value)
         except Exception:
             self.log.warning("What was done could not be pushed to XCom")
             self.log.debug("Pushing to XCom failed", exc_info=True)

@@ -35,8 +35,9 @@ class YandexCreateConversationsOperator(DurableBatchOperator):
         and ``jinja_env`` that returns an iterator; or the path or URL of a file with one such object in each line. It
         is read as it is needed, and must be in the same order on a retry. (templated)
     :param stamp_metadata: add four pairs that name the DAG, run, task and map index. Pairs of the input come first.
-    :param concurrency: how many requests may be under way at most; somewhat above the quota is best, as the number is
-        lowered while the server says that it is too high.
+    :param concurrency: how many requests may be under way at most. Above the quota is best, as the number is lowered
+        while the server says that it is too high: three times the quota with ``durable``, as a slot is taken until its
+        result is noted, else somewhat above.
     :param rate: how many requests may be sent in a second at most; None for as many as the quotas allow.
     :param on_ambiguous: ``recreate`` creates again after an attempt whose outcome is unknown, and a WARNING names that
         with its place in the input. ``fail`` does not create that one, and fails the task for good in the end.
@@ -94,6 +95,9 @@ class YandexCreateConversationsOperator(DurableBatchOperator):
                 ),
                 can_go_on=journal is not None,
             )
+
+    def _is_begun(self, batch: Batch[Any]) -> bool:
+        return super()._is_begun(batch) or any(one.in_part and one.final for one in batch.failures)
 
 
 class YandexAddItemsToConversationsOperator(DurableBatchOperator):

@@ -17,14 +17,15 @@ def write_lines(base: str, context: Context, values: Sequence[Any]) -> dict[str,
     """
     Write a file with one JSON value in each line, in order.
 
-    Each task instance has a file of its own, ``<base>/<dag_id>/<run_id>/<task_id>.jsonl``, which a retry overwrites.
+    Each task instance has a file of its own, ``<base>/<dag_id>/<run_id>/<task_id>.jsonl``, which a retry overwrites. A
+    mapped one has ``<task_id>=<map_index>.jsonl``, as no task can be called.
 
     :param base: URL of a folder, such as ``s3://aws_default@bucket/conversations``.
     :return: the manifest: ``{"path": <URL of the file>, "count": <lines>, "done": <lines that are not null>}``.
     :raises Exception: it could not be written.
     """
     ti = context["ti"]
-    task = ti.task_id if ti.map_index in {-1, None} else f"{ti.task_id}_{ti.map_index}"
+    task = ti.task_id if ti.map_index in {-1, None} else f"{ti.task_id}={ti.map_index}"
     url = "/".join([base.rstrip("/"), *(_file_name(part) for part in (ti.dag_id, ti.run_id, f"{task}.jsonl"))])
     path = object_storage_path(url)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -141,10 +140,9 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
         :raises YandexAIStudioError: a retry of the task may mend it.
         """
         with self.outcome():
-            deadline = time.time() + self.timeout
             call = self._call()
             ledger = self._ledger(context, call)
-            asker = self._asker(call, ledger, deadline)
+            asker = self._asker(call, ledger)
             response = asker.ask()
             with self._said_if_it_is_lost(response, ledger):
                 self.push(context, response_id=response.id or None)
@@ -152,7 +150,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
                     self.push(context, conversation_id=self.conversation_id)
                 if not response.is_terminal:
                     if self.deferrable:
-                        self._defer(response, deadline)
+                        self._defer(response, asker.deadline)
                     response = self._wait(asker, response, ledger)
                 return self._finish(context, response, ledger)
 
@@ -217,7 +215,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
     def _ledger(self, context: Context, call: Call[ModelResponse]) -> Ledger | None:
         return self.ledger(context, "yandex_ai_studio_response", [call]) if self.durable else None
 
-    def _asker(self, call: Call[ModelResponse], ledger: Ledger | None, deadline: float) -> ResponseAsker:
+    def _asker(self, call: Call[ModelResponse], ledger: Ledger | None) -> ResponseAsker:
         from airflow_provider_yandex_conv.api.answers import as_items
         from airflow_provider_yandex_conv.operators.asking import Question, ResponseAsker
 
@@ -228,7 +226,7 @@ class YandexCreateResponseOperator(YandexAIStudioOperator):
             call=call,
             conversation_id=self.conversation_id,
             items=as_items(self.input),
-            deadline=deadline,
+            timeout=self.timeout,
             poll_interval=self.poll_interval,
         )
         return ResponseAsker(

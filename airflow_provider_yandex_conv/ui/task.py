@@ -69,9 +69,7 @@ def conversation_of(task: TaskName) -> TaskConversation:
     :raises Notice: there is none, or none that can be shown.
     """
     with create_session() as session:
-        found = session.execute(
-            select(TaskInstance.state, TaskInstance.start_date).where(*_is(TaskInstance, task))
-        ).first()
+        found = session.execute(select(TaskInstance.state).where(*_is(TaskInstance, task))).first()
         if found is None:
             raise Notice("There is no such task instance", "It may have been removed with its run.", status=404)
         fields = session.scalar(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
+import time
 
 import airflow
 import pytest
@@ -17,6 +20,7 @@ from airflow_provider_yandex_conv.operators.bulk import (
     YandexCreateConversationsOperator,
     YandexDeleteConversationsOperator,
 )
+from state_store import FakeStore
 
 HAS_STORE = tuple(int(part) for part in airflow.__version__.split(".")[:2]) >= (3, 3)
 CREATE = "createConversation"
@@ -232,25 +236,121 @@ def test_a_delete_of_nothing(context, emulator, logged, given, text):
     assert emulator.requests == []
 
 
-def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_under_way(context, emulator, logged):
-    emulator.fail(CREATE, hold="before", skip=10, times=None)
+@pytest.fixture
+def when_held(emulator):
+    """Return a function that lets something be done in this thread, by a signal, once so many requests are held."""
+    previous = signal.getsignal(signal.SIGALRM)
+    threads = []
+
+    def arrange(count, act):
+        def watch():
+            deadline = time.monotonic() + 20
+            while len(emulator.held) < count and time.monotonic() < deadline:
+                time.sleep(0.005)
+            os.kill(os.getpid(), signal.SIGALRM)
+
+        signal.signal(signal.SIGALRM, lambda *_: act())
+        threads.append(threading.Thread(target=watch))
+        threads[0].start()
+
+    yield arrange
+    threads[0].join()
+    signal.signal(signal.SIGALRM, previous)
+
+
+def test_a_task_that_is_told_to_stop_ends_within_seconds_and_names_what_was_under_way(
+    context, emulator, logged, when_held
+):
+    emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
     operator = create(specs(50), concurrency=4, timeout_read=60)
-    previous = signal.signal(signal.SIGALRM, lambda *_: operator.on_kill())
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    try:
-        with pytest.raises(AirflowFailException, match="10 conversations are created already"):
-            operator.execute(context)
-    finally:
-        signal.signal(signal.SIGALRM, previous)
+    told = []
+
+    def tell():
+        told.append(time.monotonic())
+        operator.on_kill()
+
+    when_held(4, tell)
+    with pytest.raises(AirflowFailException, match="10 conversations are created already"):
+        operator.execute(context)
+    assert time.monotonic() - told[0] < 5
     text = logged()
     assert len(emulator.held) == 4
     assert all(one.headers["x-client-request-id"] in text for one in emulator.held)
     emulator.release()
 
 
-def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, cut_off):
-    emulator.fail(CREATE, hold="before", skip=10, times=None)
+class Cut(BaseException):
+    """What Airflow raises in the main thread when a task's time is up."""
+
+
+def test_a_task_whose_time_is_up_pushes_what_exists(context, emulator, when_held):
+    def cut():
+        raise Cut
+
+    emulator.fail(CREATE, hold="before", drop="close", skip=10, times=None)
+    when_held(4, cut)
     with pytest.raises(AirflowFailException, match=r"Cut came: 10 of .* conversations are created"):
         create(specs(50), concurrency=4, timeout_read=60).execute(context)
     assert sum(one is not None for one in context["pushed"]["return_value"]) == 10
     emulator.release()
+
+
+@pytest.fixture
+def slow_storage(tmp_path):
+    """Return the URL of a folder in which writing takes until somebody reads the file, and that file."""
+    file = tmp_path / "sales" / "scheduled__2026-01-01" / "create.jsonl"
+    file.parent.mkdir(parents=True)
+    os.mkfifo(file)
+    return f"file://{tmp_path}", file
+
+
+def test_a_task_whose_time_is_up_while_it_writes_the_list_pushes_it(context, emulator, cut_off, slow_storage):
+    url, _ = slow_storage
+    with pytest.raises(AirflowFailException, match="Cut came: 5 of 5 conversations are created"):
+        create(specs(5), object_storage_path=url, max_xcom_length=1).execute(context)
+    assert set(context["pushed"]["return_value"]) == set(numbers(emulator))
+
+
+@pytest.mark.parametrize(("has_store", "error"), [(False, AirflowFailException), (True, errors.InterruptedCallError)])
+def test_a_task_that_is_told_to_stop_in_the_end_pushes_what_exists(
+    context, emulator, slow_storage, tmp_path, has_store, error
+):
+    url, file = slow_storage
+    if has_store:
+        context["task_state_store"] = FakeStore(tmp_path / "store.json")
+    operator = create(specs(5), object_storage_path=url, max_xcom_length=1)
+    readers = []
+
+    def stop(*_):
+        operator.on_kill()
+        readers.append(os.open(file, os.O_RDONLY | os.O_NONBLOCK))
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(error):
+            operator.execute(context)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert context["pushed"]["return_value"]["done"] == len(emulator.conversations) == 5
+    os.close(*readers)
+
+
+@pytest.mark.parametrize("on_ambiguous", ["recreate", "fail"])
+def test_what_must_not_be_created_twice_is_not_where_a_retry_would_not_know(context, emulator, on_ambiguous):
+    emulator.fail(CREATE, status=503, applied=True)
+    emulator.fail(CREATE, status=429, times=None, headers={"Retry-After": "3600"})
+    error = AirflowFailException if on_ambiguous == "fail" else errors.BatchIncompleteError
+    with pytest.raises(error):
+        create(specs(2), concurrency=1, on_ambiguous=on_ambiguous).execute(context)
+    assert len(emulator.conversations) == 1
+
+
+def test_each_task_instance_has_a_file_of_its_own(context, emulator, tmp_path):
+    paths = set()
+    for task_id, map_index in [("create", -1), ("create", 0), ("create", 1), ("create_1", -1)]:
+        context["ti"].task_id, context["ti"].map_index = task_id, map_index
+        paths.add(
+            create(specs(2), object_storage_path=f"file://{tmp_path}", max_xcom_length=1).execute(context)["path"]
+        )
+    assert len(paths) == 4

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import airflow
 import pytest
 
 import airflow_provider_yandex_conv
@@ -22,6 +23,9 @@ from airflow_provider_yandex_conv.operators.conversations import YandexCreateCon
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
 from state_store import FakeStore
+
+if tuple(int(part) for part in airflow.__version__.split(".")[:2]) < (3, 3):
+    pytest.skip("Airflow has the task state store from 3.3 on", allow_module_level=True)
 
 PACKAGE = str(Path(airflow_provider_yandex_conv.__file__).parent)
 SERVER = str(Path(PACKAGE) / "emulator")

@@ -182,6 +182,43 @@ def test_other_input_from_some_place_on_uses_what_is_before(attempt, emulator, l
     assert "conversations[20] to [29] are done anew, as the task's input was another then" in logged()
 
 
+def test_an_input_that_breaks_off_makes_nothing_twice(attempt, emulator, context):
+    def read(until):
+        yield from specs(until)
+        raise ConnectionError("gone")
+
+    def function(until):
+        return lambda context, jinja_env: read(until)
+
+    with pytest.raises(errors.BatchIncompleteError, match=r"conversations\[17\] cannot be read"):
+        attempt(function(17))
+    with pytest.raises(errors.BatchIncompleteError, match=r"conversations\[3\] cannot be read"):
+        attempt(function(3))
+    assert set(context["pushed"]["return_value"]) - {None} == set(existing(emulator))
+    ids = attempt(specs(25))
+    assert existing(emulator) == {conversation_id: number for number, conversation_id in enumerate(ids)}
+
+
+def test_a_retry_that_ends_early_still_says_what_exists(attempt, emulator, context):
+    attempt(specs(25))
+    given = [{"metadata": {"n": "other"}}, *specs(25)[1:]]
+    emulator.fail(CREATE, status=403, times=None)
+    with pytest.raises(AirflowFailException):
+        attempt(given, concurrency=1)
+    pushed = context["pushed"]["return_value"]
+    assert [one is None for one in pushed] == [True] * 10 + [False] * 15
+    assert set(pushed) - {None} < set(existing(emulator))
+
+
+@pytest.mark.parametrize(("count", "chunk_size"), [(12, 10), (25, 20)])
+def test_what_is_not_in_the_input_any_more_is_named(attempt, emulator, logged, count, chunk_size):
+    first = attempt(specs(45))
+    second = attempt(specs(count), chunk_size=chunk_size)
+    text = logged()
+    assert "are not in the task's input any more" in text
+    assert all(one in text for one in first if one not in second)
+
+
 @pytest.mark.parametrize("on_ambiguous", ["recreate", "fail"])
 def test_what_an_earlier_try_left_open_is_named(attempt, store, emulator, logged, on_ambiguous):
     attempt(specs(12))

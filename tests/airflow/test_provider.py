@@ -155,6 +155,7 @@ def test_the_form_shows_every_field_of_the_declaration():
     assert form.standard_fields.host.placeholder == connection.DEFAULT_BASE_URL
     assert form.standard_fields.url_schema.hidden
     assert form.standard_fields.login.hidden
+    assert "443" in form.standard_fields.port.placeholder
 
 
 @pytest.mark.skipif(AIRFLOW >= (3, 0), reason="the form of Airflow 2")
@@ -166,8 +167,8 @@ def test_the_form_of_airflow_2_shows_every_field():
     names = [one.field_name for key, one in manager.connection_form_widgets.items() if key.startswith(prefix)]
     assert names == [field.name for field in connection.FIELDS]
     behaviour = manager.field_behaviours["yandex_ai_studio"]
-    assert behaviour["relabeling"] == {"host": "Base URL", "password": "API key"}
-    assert behaviour["hidden_fields"] == ["schema", "login", "port"]
+    assert behaviour["relabeling"] == {"host": "Base URL", "password": "API key", "port": "Port"}
+    assert behaviour["hidden_fields"] == ["schema", "login"]
 
 
 @pytest.mark.skipif(AIRFLOW != (3, 1), reason="the form of Airflow 3.1; 3.0 shows extras beside Flask-AppBuilder only")
@@ -222,9 +223,9 @@ def test_the_form_of_older_airflow_agrees_with_the_declaration_field_by_field():
             "choices": schema.get("enum"),
         }
     assert YandexAIStudioHook.get_ui_field_behaviour() == {
-        "hidden_fields": ["schema", "login", "port"],
-        "relabeling": {"host": "Base URL", "password": "API key"},
-        "placeholders": {"host": connection.DEFAULT_BASE_URL},
+        "hidden_fields": ["schema", "login"],
+        "relabeling": {"host": "Base URL", "password": "API key", "port": "Port"},
+        "placeholders": dict(connection.UI_FIELD_BEHAVIOUR["placeholders"]),
     }
 
 

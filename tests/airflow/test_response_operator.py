@@ -296,6 +296,28 @@ def test_with_recreate_it_is_asked_again_once_nothing_was_found(emulator, contex
     assert sent(emulator)[0] == sent(emulator)[1]
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_what_is_asked_again_has_the_whole_time_before_it(emulator, context, conversation, deferrable):
+    emulator.fail(CREATE, status=503)
+    emulator.answer("Second", delay=0.4)
+    operator = ask(
+        conversation_id=conversation,
+        input="Hello",
+        timeout=1,
+        on_ambiguous="recreate",
+        background=True,
+        deferrable=deferrable,
+    )
+    began = time.time()
+    if deferrable:
+        with pytest.raises(TaskDeferred) as deferred:
+            operator.execute(context)
+        assert deferred.value.trigger.deadline >= began + 2
+    else:
+        assert operator.execute(context) == "Second"
+    assert len(sent(emulator)) == 2
+
+
 def test_an_equal_question_of_somebody_else_is_not_taken_for_ours(emulator, context, conversation):
     other = YandexAIStudioHook()
     other.create_response("Hello", model=MODEL, conversation_id=conversation)

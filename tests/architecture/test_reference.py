@@ -71,6 +71,7 @@ INTERNAL = (
     "transport",
     "triggers",
     "triggers.asset_state",
+    "triggers.clients",
     "ui",  # Airflow loads it
     "ui.*",
 )

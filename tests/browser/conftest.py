@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
-from web_servers import Airflow2, Airflow3
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
+from web_servers import Airflow2, Airflow3
 
 ROOT = Path(__file__).parents[2]
 #: Where the pictures go.
@@ -20,7 +20,7 @@ SCREENSHOTS = Path(os.environ.get("SCREENSHOTS", ROOT / ".cache" / "screenshots"
 #: The Airflow of each version, and the folder of its environment below the checkout.
 VERSIONS = {"3.3": (Airflow3, ".venv-3.3-browser"), "3.1": (Airflow3, ".venv-3.1"), "2.10": (Airflow2, ".venv-2.10")}
 #: Milliseconds for anything that the browser waits for.
-PATIENCE = 15_000
+PATIENCE = 30_000
 
 
 def pytest_generate_tests(metafunc):
@@ -91,8 +91,14 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def _sessions():
+    """The cookies of those who have logged in, by server and user: each does so once."""
+    return {}
+
+
 @pytest.fixture
-def open_page(chromium, request):
+def open_page(chromium, request, _sessions):
     """
     Return a function that opens a page of a server for a user (None: who has not logged in).
 
@@ -101,15 +107,20 @@ def open_page(chromium, request):
     contexts = []
 
     def opened(server, user="admin", **options):
+        if user is not None and (server, user) not in _sessions:
+            page = opened(server, user=None)
+            server.log_in(page, user)
+            _sessions[server, user] = page.context.storage_state()
         context = chromium.new_context(
-            base_url=server.url, viewport={"width": 1280, "height": 900}, locale="en-GB", **options
+            base_url=server.url,
+            viewport={"width": 1280, "height": 900},
+            locale="en-GB",
+            storage_state=_sessions.get((server, user)),
+            **options,
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        if user is not None:
-            server.log_in(page, user)
-        return page
+        return context.new_page()
 
     yield opened
     if getattr(request.node, "failed", False):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import requests
 
+from connection_forms import Form2, Form3
 from installation import Installation
 from processes import wait_until
 
@@ -20,6 +21,8 @@ class Airflow3(Installation):
 
     Its connection ``yandex_ai_studio_default`` leads to the emulator.
     """
+
+    form = Form3
 
     def __init__(self, home, emulator, **options):
         passwords = home / "passwords.json"
@@ -55,6 +58,8 @@ class Airflow3(Installation):
 class Airflow2(Installation):
     """The web server of an Airflow 2, with the administrator."""
 
+    form = Form2
+
     def __init__(self, home, emulator, **options):
         super().__init__(
             home,
@@ -82,8 +87,17 @@ class Airflow2(Installation):
         self.processes.run_to_end(
             "user", *self.airflow("users", "create", "--role", "Admin", *names), env=self.environment
         )
-        options = ("--workers", "1", "--hostname", "127.0.0.1", "--port", str(self.port))
-        self.start_component("webserver", "webserver", *options)
+        # What Airflow's command starts, without the monitor, whose signals stop a server that is slow to start.
+        options = [
+            "--threads",
+            "4",
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--config",
+            "python:airflow.www.gunicorn_config",
+        ]
+        command = [self._python, "-m", "gunicorn", *options, "airflow.www.app:cached_app()"]
+        self.processes.start("webserver", *command, env=self.environment)
 
     def wait_for_web(self):
         wait_until(self._is_up, "the web server answers", meanwhile=self.processes.check)
@@ -99,5 +113,5 @@ class Airflow2(Installation):
     def _is_up(self):
         try:
             return self._session.get(f"{self.url}/health", timeout=5).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False

@@ -106,7 +106,7 @@ def test_requests_say_nothing_that_the_connection_does_not(emulator, hook, monke
     [
         (KEY, {}, "Api-Key"),
         (KEY, {"auth_type": "api_key"}, "Api-Key"),
-        (KEY, {"api_key_scheme": "Bearer"}, "Bearer"),
+        (KEY, {"auth_scheme": "Bearer"}, "Bearer"),
         (None, {"auth_type": "iam_token", "iam_token": KEY}, "Bearer"),
         ("something else", {"auth_type": "iam_token", "iam_token": KEY}, "Bearer"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.exceptions import (
     AuthenticationError,
     BatchInputError,
@@ -30,6 +32,13 @@ def hook(emulator):
     return YandexAIStudioHook(request_retry=FAST, timeout_read=5)
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def specs(count):
     return [{"metadata": {"n": str(number)}} for number in range(count)]
 
@@ -48,6 +57,7 @@ def sent(emulator, status=None):
 
 def assert_each_exists_once(emulator, ids, besides=0):
     kept = stored(emulator)
+    assert ids
     assert len(set(ids)) == len(ids)
     for number, conversation_id in enumerate(ids):
         assert conversation_id in kept[str(number)], number
@@ -77,7 +87,7 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
             yield one
 
     assert_each_exists_once(emulator, hook.create_conversations(read()).ids)
-    assert max(ahead) <= 150
+    assert max(ahead) <= 200
 
 
 @pytest.mark.parametrize(
@@ -86,7 +96,9 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
 def test_a_file_has_one_conversation_in_each_line(hook, emulator, tmp_path, kind):
     path = tmp_path / "customers.jsonl"
     path.write_text("\n".join(map(json.dumps, specs(5))) + "\n\n")
-    assert_each_exists_once(emulator, hook.create_conversations(kind(path)).ids)
+    result = hook.create_conversations(kind(path))
+    assert_each_exists_once(emulator, result.ids)
+    assert result.done == 5
 
 
 def test_a_line_that_is_no_json_is_reported_by_its_place(hook, emulator, tmp_path):
@@ -172,7 +184,7 @@ def test_a_quota_that_is_used_up_for_long_ends_the_batch(hook, emulator):
     assert "3600 s is more than the longest allowed wait of 2 s" in str(result.stopped)
     assert result.done == len(emulator.conversations) == 30
     assert result.failures == []
-    assert len(result.ids) < 200
+    assert len(result.ids) < 300
 
 
 def test_one_that_cannot_be_sent_stops_no_other(hook, emulator):
@@ -266,6 +278,35 @@ def test_a_server_that_is_away_is_waited_for(hook, emulator):
     }
 
 
+def test_a_server_that_dies_and_comes_back_is_waited_for(monkeypatch, logged):
+    first = Emulator()
+    monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", first.connection())
+    first.start()
+    first.fail(CREATE, work=0.005, times=None)
+    servers, port = [first], first.port
+
+    def die():
+        while len(first.conversations) < 100:
+            time.sleep(0.005)
+        first.stop()
+        time.sleep(2)  # as long as it is away
+        servers.append(Emulator(port=port))
+        servers[1].start()
+
+    thread = threading.Thread(target=die)
+    thread.start()
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_initial=0.1, wait_max=1, timeout=30))
+    result = hook.create_conversations(specs(400))
+    thread.join()
+    servers[1].stop()
+    assert result.is_complete
+    made = [one["metadata"]["n"] for server in servers for one in server.conversations]
+    assert set(made) == {str(number) for number in range(400)}
+    assert len(made) - 400 <= len(result.orphans) <= 10
+    twice = {number for number in made if made.count(number) > 1}
+    assert twice <= {str(one.index) for one in result.orphans}
+
+
 def test_a_server_that_stays_away_ends_the_batch(emulator):
     hook = YandexAIStudioHook(request_retry=RequestRetry(attempts=3, wait_initial=0.1, wait_max=0.2, timeout=1))
     emulator.fail(CREATE, status=503, skip=50, times=None)
@@ -278,12 +319,11 @@ def test_a_server_that_stays_away_ends_the_batch(emulator):
 
 
 def test_a_batch_that_is_told_to_stop_names_what_was_under_way(hook, emulator, logged):
-    emulator.fail(CREATE, hold="before", skip=40, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=40, times=None)
     began = []
 
     def stop():
-        while len(emulator.held) < 5:
-            time.sleep(0.005)
+        wait_until(lambda: len(emulator.held) == 5)
         began.append(time.monotonic())
         hook.interrupt()
 
@@ -307,20 +347,102 @@ class Cut(BaseException):
 
 
 def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
-    emulator.fail(CREATE, hold="before", skip=40, times=None)
+    emulator.fail(CREATE, hold="before", drop="close", skip=40, times=None)
 
     def cut(*_):
         raise Cut
 
+    def stop():
+        wait_until(lambda: len(emulator.held) == 5)
+        os.kill(os.getpid(), signal.SIGALRM)
+
     previous = signal.signal(signal.SIGALRM, cut)
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    thread = threading.Thread(target=stop)
+    thread.start()
     try:
         with pytest.raises(Cut):
             hook.create_conversations(specs(500), concurrency=5)
     finally:
+        thread.join()
         signal.signal(signal.SIGALRM, previous)
     assert hook.unfinished.done == 40
     assert {one.client_request_id for one in hook.unfinished.orphans} == {
         one.headers["x-client-request-id"] for one in emulator.held
     }
     emulator.release()
+
+
+def test_an_input_that_takes_its_time_does_not_keep_a_batch_that_is_told_to_stop(hook, emulator):
+    emulator.fail(CREATE, hold="before", drop="close", skip=192, times=None)
+    seconds = []
+
+    def read():
+        yield from specs(200)
+        wait_until(lambda: len(emulator.held) == 5)
+        began = time.monotonic()
+        hook.interrupt()
+        wait_until(lambda: len(hook._batch._loop.settled) >= 5)
+        seconds.append(time.monotonic() - began)
+
+    result = hook.create_conversations(read(), concurrency=5)
+    assert seconds[0] < 4
+    assert len(result.orphans) == 5
+
+
+def test_a_token_that_is_refused_in_the_middle_is_replaced(server, connect_to):
+    server.fail(CREATE, status=401, skip=20)
+    result = connect_to(auth_type="metadata").create_conversations(specs(50), concurrency=4)
+    assert result.is_complete
+    assert_each_exists_once(server, result.ids)
+    assert len(server.tokens) == 2
+
+
+def test_tokens_that_are_refused_for_good_end_the_batch(server, connect_to):
+    server.fail(CREATE, status=401, skip=20, times=None)
+    result = connect_to(auth_type="metadata").create_conversations(specs(500), concurrency=4)
+    assert isinstance(result.stopped, AuthenticationError)
+    assert result.done == len(server.conversations) == 20
+    assert len(sent(server, 401)) <= 8
+
+
+def test_an_input_that_goes_on_after_a_batch_was_told_to_stop_does_not_hang_it(hook, emulator):
+    emulator.fail(CREATE, hold="before", drop="close", skip=192, times=None)
+
+    def read():
+        yield from specs(200)
+        wait_until(lambda: len(emulator.held) == 5)
+        hook.interrupt()
+        wait_until(lambda: all(one.done() for one in hook._batch._loop._workers))
+        yield from specs(200)
+
+    hung = threading.Timer(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+    hung.start()
+    result = hook.create_conversations(read(), concurrency=5)
+    hung.cancel()
+    assert isinstance(result.stopped, InterruptedCallError)
+    assert len(result.orphans) == 5
+    assert len(sent(emulator)) == 197
+
+
+@pytest.mark.parametrize("way", ["told to stop", "cut off"])
+def test_what_ends_while_it_waits_for_another_attempt_is_named(emulator, way):
+    hook = YandexAIStudioHook(request_retry=RequestRetry(wait_max=60))
+    emulator.fail(CREATE, status=503, applied=True, headers={"Retry-After": "30"}, skip=3)
+
+    def end(*_):
+        if way == "cut off":
+            raise Cut
+        hook.interrupt()
+
+    previous = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    result = None
+    try:
+        result = hook.create_conversations(specs(10), concurrency=1)
+    except Cut:
+        result = hook.unfinished
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    (lost,) = sent(emulator, 503)
+    assert [one.client_request_id for one in result.orphans] == [lost.headers["x-client-request-id"]]
+    assert (result.done, len(emulator.conversations)) == (3, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -23,8 +24,8 @@ def hook(emulator):
 
 
 @pytest.fixture
-def ids(hook):
-    return hook.create_conversations([{}] * 30).ids
+def ids(emulator):
+    return YandexAIStudioHook().create_conversations([{}] * 30).ids
 
 
 def items(name, count=2):
@@ -101,7 +102,7 @@ def test_what_is_no_addition_is_reported(hook, emulator, spec):
 
 
 def test_an_add_in_several_requests_that_is_stopped_says_how_far_it_came(hook, emulator, ids, logged):
-    emulator.fail(ADD, hold="before", skip=4, times=None)
+    emulator.fail(ADD, hold="before", drop="close", skip=4, times=None)
 
     def stop():
         while len(emulator.held) < 4:
@@ -161,3 +162,28 @@ def test_a_server_that_does_not_offer_deletes_ends_the_batch(hook, emulator, ids
 def test_what_is_no_list_of_ids_is_refused(hook, emulator, given):
     with pytest.raises(ConfigurationError, match="conversations must be a list"):
         hook.delete_conversations(given)
+
+
+class Cut(BaseException):
+    """What Airflow raises in the main thread when a task's time is up."""
+
+
+def test_a_batch_in_threads_that_is_cut_off_ends(emulator, ids):
+    emulator.fail(ADD, hold="before", drop="close", times=None)
+    hook = YandexAIStudioHook()
+
+    def cut(*_):
+        raise Cut
+
+    previous = signal.signal(signal.SIGALRM, cut)
+    signal.setitimer(signal.ITIMER_REAL, 1, 10)  # once more where it hangs
+    began = time.monotonic()
+    try:
+        with pytest.raises(Cut):
+            hook.add_items_to_conversations(additions(ids), concurrency=3)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        emulator.release()
+    assert time.monotonic() - began < 8
+    assert {one.kind for one in hook.unfinished.failures} == {"ambiguous"}

@@ -40,7 +40,7 @@ def _local(_emulator, tmp_path_factory):
     shutil.copy(EXAMPLES / "approve_the_answer.py", home / "dags")
     installation = Installation(home, _emulator, dags=DAGS)
     try:
-        installation.start(dag_count=8)
+        installation.start(dag_count=12)
         yield installation
     finally:
         installation.stop()

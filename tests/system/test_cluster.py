@@ -33,7 +33,7 @@ def _cluster(_emulator, tmp_path_factory):
             AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL="5",
         )
         try:
-            installation.start(dag_count=7)
+            installation.start(dag_count=11)
             yield installation
         finally:
             installation.stop()

@@ -80,7 +80,7 @@ def test_every_extra_has_an_effect(tmp_path):
     )
     assert isinstance(settings.credential, IAMToken)
     assert "pw" not in repr(settings)
-    assert parse(stored(api_key_scheme="Bearer")).credential.scheme == "Bearer"
+    assert parse(stored(auth_scheme="Bearer")).credential.scheme == "Bearer"
     assert settings.unknown_extras == ()
 
 
@@ -115,8 +115,8 @@ def test_values_that_a_form_stored_as_text_are_read():
         ({"auth_type": "iam_token"}, "extra 'iam_token' is empty (0 characters), and auth_type is iam_token"),
         ({"auth_type": "none"}, "extra 'auth_type' is none (4 characters), which is for a server on this machine only"),
         (
-            {"api_key_scheme": "Basic"},
-            "extra 'api_key_scheme' must be one of Api-Key, Bearer, got a text of 5 characters",
+            {"auth_scheme": "Basic"},
+            "extra 'auth_scheme' must be one of Api-Key, Bearer, got a text of 5 characters",
         ),
         ({"iam_token": {"a": 1}}, "extra 'iam_token' must be a text, got a dict of 1 entries"),
         ({"iam_token": f"{KEY} {KEY}"}, "extra 'iam_token' (29 characters) holds a character at position 14"),
@@ -179,6 +179,9 @@ def test_a_host_that_is_no_base_url_is_refused(host, text):
         ("https://x/v1", 8443, "https://x:8443/v1"),
         ("https://x:8443/v1", 8443, "https://x:8443/v1"),
         ("http://[::1]:80/v1", None, "http://[::1]:80/v1"),
+        (None, 443, DEFAULT_BASE_URL),
+        ("http://x/v1", 80, "http://x/v1"),
+        ("https://x:8443/v1", 0, "https://x:8443/v1"),
     ],
 )
 def test_a_host_is_a_base_url(host, port, base_url):
@@ -186,7 +189,7 @@ def test_a_host_is_a_base_url(host, port, base_url):
 
 
 def test_two_ports_that_differ_are_refused():
-    assert "host names port 1 and port is 2; leave port empty" in refusal(host="https://x:1/v1", port=2)
+    assert "host names port 1 and port is 2; make both the same" in refusal(host="https://x:1/v1", port=2)
 
 
 def test_a_connection_without_a_credential_says_where_it_goes():
@@ -218,6 +221,11 @@ def test_a_credential_over_plain_http_is_known(host, exposed):
 
 def test_extras_that_mean_nothing_are_known_by_name():
     assert parse(stored(folder="b1g", timeout=3)).unknown_extras == ("folder", "timeout")
+
+
+def test_the_second_name_that_the_form_of_airflow_2_gives_an_extra_is_known():
+    assert parse(stored(folder_id="b1g", extra__yandex_ai_studio__folder_id="b1g")).unknown_extras == ()
+    assert parse(stored(extra__yandex_ai_studio__folder="b1g")).unknown_extras == ("folder",)
 
 
 #: Keys and tokens that somebody pasted in place of the path of their file.

@@ -177,6 +177,14 @@ SHOWN = "x-request-id r1, x-server-trace-id t1, x-client-request-id c1"
             errors.TaskSupersededError("the supervisor of this task has died", applied=None),
             "the supervisor of this task has died. The try that took over goes on without this one.",
         ),
+        (
+            errors.BatchIncompleteError("9 of 10 conversations are created, 1 failed; [3] refused: HTTP 422"),
+            "9 of 10 conversations are created, 1 failed; [3] refused: HTTP 422.",
+        ),
+        (
+            errors.BatchInputError("conversations[30] cannot be read (OSError: Input/output error)"),
+            "conversations[30] cannot be read (OSError: Input/output error). A retry reads it again.",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -220,10 +228,13 @@ def test_an_error_tells_whether_waiting_helps_and_whether_it_was_applied(kind, t
         (errors.ResponseCancelledError("x"), False),
         (errors.ResponseTimeoutError("x"), False),
         (errors.ResponseSchemaError("x"), False),
+        (errors.BatchIncompleteError("x"), False),
+        (errors.BatchIncompleteError("x", final=True), True),
+        (errors.BatchInputError("x"), False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_a_response_is_asked_for_again_where_the_next_can_be_better(error, final):
+def test_a_response_or_a_batch_is_tried_again_where_the_next_can_be_better(error, final):
     assert error.final is final
 
 

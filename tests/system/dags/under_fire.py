@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import requests
 from airflow.providers.common.compat.sdk import DAG
 
+from airflow_provider_yandex_conv.operators.bulk import YandexCreateConversationsOperator
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
@@ -86,16 +87,38 @@ with DAG("adding", schedule=None, **common):
         timeout_read=5,
     )
 
-for how in ("asking", "asking_deferred"):
-    with DAG(how, schedule=None, **common):
+ways_of_asking = {
+    "asking": {},
+    "asking_deferred": {"deferrable": True},
+    "asking_or_fail": {"on_ambiguous": "fail"},
+    "asking_shortly": {"on_ambiguous": "recover", "timeout": 3},
+    "asking_again": {"on_ambiguous": "recreate", "timeout": 3},
+}
+for dag_id, way in ways_of_asking.items():
+    with DAG(dag_id, schedule=None, **common):
         create = YandexCreateConversationOperator(task_id="create")
         ask = TellingAsk(
             task_id="ask",
             conversation_id=create.output,
             input="The answer?",
             model="gpt://b1g/yandexgpt",
-            deferrable=how == "asking_deferred",
+            **way,
         )
 
 with DAG("creating_mapped", schedule=None, **common):
     YandexCreateConversationOperator.partial(task_id="create").expand(metadata=[{"n": str(n)} for n in range(50)])
+
+
+class TellingCreateMany(YandexCreateConversationsOperator):
+    def execute(self, context):
+        tell("started", context)
+        return super().execute(context)
+
+
+with DAG("creating_many", schedule=None, **common):
+    TellingCreateMany(
+        task_id="create",
+        conversations=[{"metadata": {"n": str(number)}} for number in range(200)],
+        concurrency=5,
+        chunk_size=50,
+    )
