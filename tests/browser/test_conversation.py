@@ -30,6 +30,9 @@ HOSTILE = [
     "word " * 100_000,
 ]
 
+# As patient as the harness is with all else.
+expect.set_options(timeout=30_000)
+
 pytestmark = pytest.mark.parametrize("version", VERSIONS, scope="session")
 
 

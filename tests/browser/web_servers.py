@@ -36,6 +36,7 @@ class Airflow3(Installation):
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(passwords),
             AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS=users,
             AIRFLOW__CORE__TEST_CONNECTION="Enabled",
+            AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT=emulator.connection(),  # with the folder that it takes
             PYTHONPATH=str(Path(__file__).parent / "auth"),
             **options,
         )
