@@ -95,7 +95,7 @@ class Reader:
         status = raw.get("status")
         is_message = item.type == "message"
         entry = Entry(
-            item_id=item.id,
+            item_id=_name(item.id),
             kind=_name(item.type),
             role=_name(item.role or "nobody") if is_message else None,
             at=moment(raw.get("created_at")),
@@ -109,7 +109,7 @@ class Reader:
         return entry
 
     def _add_part(self, entry: Entry, part: Mapping[str, Any]) -> None:
-        kind, text = part.get("type"), part.get("text")
+        kind, text = _name(part.get("type")), part.get("text")
         if kind in _TEXT_PARTS and isinstance(text, str):
             entry.texts.append(self._text(text))
             entry.links.extend(_citations(part.get("annotations")))
@@ -119,14 +119,14 @@ class Reader:
         elif kind in {"input_image", "input_file"}:
             entry.links.append(_attachment(part))
         else:
-            entry.folds.append(Fold(_name(str(kind)), (("", self._plain(_pretty(part))),)))
+            entry.folds.append(Fold(kind, (("", self._plain(_pretty(part))),)))
 
     def _fold(self, item: Item) -> Fold:
         raw = item.raw
         named = raw.get("name") or raw.get("server_label") or raw.get("call_id")
-        title = f"{_name(item.type)} {_name(str(named))}" if named else _name(item.type)
+        title = f"{_name(item.type)} {_name(named)}" if named else _name(item.type)
         shown = islice(((name, value) for name, value in raw.items() if name not in _ENVELOPE), MAX_PARTS)
-        return Fold(title, tuple((_name(str(name)), self._plain(_pretty(value))) for name, value in shown))
+        return Fold(title, tuple((_name(name), self._plain(_pretty(value))) for name, value in shown))
 
     def _text(self, text: str) -> Text:
         shown = self._plain(text)
@@ -162,7 +162,7 @@ def _parts(content: Any) -> Iterator[Mapping[str, Any]]:
 def _citations(annotations: Any) -> Iterator[Markup]:
     for one in annotations[:MAX_PARTS] if isinstance(annotations, list) else []:
         if isinstance(one, dict) and isinstance(one.get("url"), str):
-            yield _link(one["url"], _name(str(one.get("title") or "source")))
+            yield _link(one["url"], _name(one.get("title") or "source"))
 
 
 def _attachment(part: Mapping[str, Any]) -> Markup:
@@ -170,7 +170,7 @@ def _attachment(part: Mapping[str, Any]) -> Markup:
     image = part.get("image_url")
     url = image.get("url") if isinstance(image, dict) else image or part.get("file_url")
     what = "image" if part.get("type") == "input_image" else "file"
-    label = _name(str(part.get("filename") or part.get("file_id") or what))
+    label = _name(part.get("filename") or part.get("file_id") or what)
     if not isinstance(url, str):
         size = f" of {len(part['file_data'])} characters" if isinstance(part.get("file_data"), str) else ""
         return Markup("{} <bdi>{}</bdi>{}").format(what, label, size)
@@ -205,6 +205,7 @@ def _pretty(value: Any) -> str:
     return text
 
 
-def _name(text: str) -> str:
-    """Return a short text in one line."""
+def _name(value: Any) -> str:
+    """Return a short text in one line, of what should be a text."""
+    text = value if isinstance(value, str) else _pretty(value)
     return " ".join(text[:MAX_NAME].split())

@@ -19,6 +19,8 @@ from markdown_it.token import Token
 from markupsafe import Markup, escape
 
 SCHEMES = ("http", "https", "mailto")
+#: Cells of all tables of a text: rows are filled up to the width of the head, so that few characters become very many.
+MAX_CELLS = 10_000
 REL = "noopener noreferrer nofollow"
 _BLOCKS = {
     "paragraph_open",
@@ -34,7 +36,9 @@ _BLOCKS = {
 
 def render(text: str) -> Markup:
     """Return text as HTML."""
-    return Markup(_markdown().render(text))  # noqa: S704  # that is what it is for
+    lines = text.splitlines()
+    cells = len(lines) * max((line.count("|") for line in lines), default=0)
+    return Markup(_markdown(with_tables=cells <= MAX_CELLS).render(text))  # noqa: S704  # that is what it is for
 
 
 def link(url: str, label: str) -> Markup:
@@ -67,9 +71,9 @@ def _destination(url: str, label: str) -> Markup:
 
 
 @cache
-def _markdown() -> MarkdownIt:
+def _markdown(*, with_tables: bool) -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}, renderer_cls=_Renderer)
-    markdown.enable(["table", "strikethrough"])
+    markdown.enable(["table", "strikethrough"] if with_tables else ["strikethrough"])
     markdown.validateLink = is_allowed  # type: ignore[method-assign]
     markdown.core.ruler.push("safety", _mark)
     return markdown

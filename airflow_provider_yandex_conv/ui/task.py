@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 #: The field that every operator of this provider has, and no other.
 _CONN_FIELD = "yandex_ai_studio_conn_id"
 _XCOM_KEYS = ("conversation", "conversation_id", "response_id", "status", "usage")
+#: Characters of what can be an id, and tries whose usage is shown, the last ones: XCom takes any number of either.
+_MAX_ID = 1_000
+_MAX_TRIES = 50
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
@@ -163,15 +166,17 @@ def _pushed_id(pushed: Mapping[str, Any]) -> str | None:
 
 def _id(value: Any) -> str | None:
     """Return an id, or None for what is none, or a template that nobody has filled in."""
-    return value if isinstance(value, str) and value and "{{" not in value and "{%" not in value else None
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
+        return None
+    return value if "{{" not in value and "{%" not in value else None
 
 
 def _usage(value: Any) -> dict[str, dict[str, int]]:
     if not isinstance(value, dict):
         return {}
     return {
-        str(number): {name: count for name, count in one.items() if type(count) is int}
-        for number, one in value.items()
+        str(number)[:10]: {name: count for name, count in one.items() if type(count) is int}
+        for number, one in list(value.items())[-_MAX_TRIES:]
         if isinstance(one, dict)
     }
 

@@ -95,7 +95,9 @@ def test_nor_does_it_where_a_task_that_was_given_one_is_of_long_ago(task_id, run
     assert "another DAG" in answer.text
 
 
-@pytest.mark.parametrize("value", [None, 7, [], {}, {"id": None}, {"id": ["x"]}, {"id": ""}, "{", {"id": "{{ x }}"}])
+@pytest.mark.parametrize(
+    "value", [None, 7, [], {}, {"id": None}, {"id": ["x"]}, {"id": ""}, "{", {"id": "{{ x }}"}, {"id": "x" * 2000}]
+)
 def test_what_is_no_id_is_none(value, read, push):
     push("conversation", value)
     assert "This task has no conversation" in read().text
@@ -107,6 +109,14 @@ def test_an_id_reaches_nothing_but_conversations(value, read, push, served):
     push("conversation", {"id": value})
     assert read().status_code in {200, 500}
     assert {request.operation for request in served.requests} <= {"getConversation", None}
+
+
+def test_what_is_pushed_by_hand_makes_no_page_long(read, push):
+    push("usage", {f"{number} {'x' * 100}": {"input_tokens": number} for number in range(10_000)}, "ask")
+    push("status", "x" * 1_000_000, "ask")
+    answer = read("ask")
+    assert "9999" in answer.text
+    assert len(answer.text) < 50_000
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_yandex_conv.api.models import Conversation, Item, ItemPage
 from airflow_provider_yandex_conv.ui import thread
+from airflow_provider_yandex_conv.ui.items import Reader
 from api_server import Page, message
 
 SCRIPTS = [
@@ -169,6 +170,7 @@ HUGE = {
     "ticks": "`a" * 100_000,
     "links": "[a](http://b.example) " * 10_000,
     "table": "|a" * 1000 + "\n" + "|-" * 1000 + "\n" + ("|b" * 1000 + "\n") * 100,
+    "narrow table": "|a" * 500 + "\n" + "|-" * 500 + "\n" + "b\n" * 50_000,
     "lists": "".join("  " * depth + "- a\n" for depth in range(450)),
     "entities": "&amp;" * 40_000,
     "html": "<a <a <!--" * 20_000,
@@ -202,3 +204,20 @@ def test_an_item_of_many_parts_is_cut(say):
 def test_what_is_nested_deeply_is_shown_as_far_as_it_goes(say):
     page = say({"type": "call", "arguments": "[" * 5_000 + "]" * 5_000, "output": '{"a":' * 400 + "1" + "}" * 400})
     assert "call" in page.text
+
+
+def test_a_name_that_is_no_text_is_shown_as_far_as_it_goes():
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    raws = (
+        {"type": "call", "name": nested},
+        {"type": "message", "content": [{"type": nested}, {"type": "input_file", "filename": nested}]},
+        {"type": "message", "content": [{"type": "text", "text": "", "annotations": [{"url": "x", "title": nested}]}]},
+    )
+    for entry in Reader().entries([Item.from_wire({"id": "item_1", **raw}) for raw in raws]):
+        assert "nested too deeply" in str(entry)
+
+
+def test_an_id_of_an_item_is_cut(say):
+    assert len(say({**message("short"), "id": "m" * 1_000_000}).text) < 10_000
