@@ -100,8 +100,10 @@ def test_a_request_that_is_made_ready_is_not_sent_and_nobody_is_told_to_mend_any
 ):
     for _ in range(calls_before):
         client.send(conversations.create())
-    prepare = requests.Session.prepare_request
-    monkeypatch.setattr(requests.Session, "prepare_request", lambda *args: client.pause(2) or prepare(*args))
+    prepare = requests.PreparedRequest.prepare
+    monkeypatch.setattr(
+        requests.PreparedRequest, "prepare", lambda *args, **kwargs: client.pause(2) or prepare(*args, **kwargs)
+    )
     with interrupted(client), pytest.raises(errors.InterruptedCallError) as raised:
         client.send(conversations.create())
     assert not raised.value.final
