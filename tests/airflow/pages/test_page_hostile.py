@@ -216,7 +216,8 @@ def test_a_name_that_is_no_text_is_shown_as_far_as_it_goes():
         {"type": "message", "content": [{"type": "text", "text": "", "annotations": [{"url": "x", "title": nested}]}]},
     )
     for entry in Reader().entries([Item.from_wire({"id": "item_1", **raw}) for raw in raws]):
-        assert "nested too deeply" in str(entry)
+        assert "[ [ [" in str(entry)
+        assert len(str(entry)) < 50_000
 
 
 def test_an_id_of_an_item_is_cut(say):
