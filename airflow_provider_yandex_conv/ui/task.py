@@ -47,7 +47,7 @@ class TaskConversation:
     A conversation, as a task instance names it.
 
     :param state: of the task instance.
-    :param created_by_task: whether the task creates conversations, so that its stamp, if it has one, names this DAG.
+    :param is_pushed: whether only an XCom names it, which others than the task may have written.
     :param response_id: of the response that the task asked for.
     :param status: of that response.
     :param usage: what each try was billed, by its number: ``{"1": {"input_tokens": int, ...}}``.
@@ -56,7 +56,7 @@ class TaskConversation:
     conn_id: str
     conversation_id: str
     state: str | None
-    created_by_task: bool
+    is_pushed: bool
     response_id: str | None = None
     status: str | None = None
     usage: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -85,10 +85,10 @@ def conversation_of(task: TaskName) -> TaskConversation:
             "This task has no conversation",
             "Conversations are shown of tasks whose operator is one of the provider for Yandex AI Studio.",
         )
-    created_by_task = "conversation_id" not in fields
-    conversation_id = _id(fields.get("conversation_id")) or _pushed_id(pushed)
+    given = _id(fields.get("conversation_id"))
+    conversation_id = given or _pushed_id(pushed)
     if conversation_id is None:
-        raise _no_conversation(state, created_by_task=created_by_task)
+        raise _no_conversation(state, created_by_task="conversation_id" not in fields)
     conn_id = _id(fields[_CONN_FIELD])
     if conn_id is None:
         raise Notice(
@@ -100,7 +100,7 @@ def conversation_of(task: TaskName) -> TaskConversation:
         conn_id=conn_id,
         conversation_id=conversation_id,
         state=state,
-        created_by_task=created_by_task,
+        is_pushed=given is None,
         response_id=_id(pushed.get("response_id")),
         status=_id(pushed.get("status")),
         usage=_usage(pushed.get("usage")),

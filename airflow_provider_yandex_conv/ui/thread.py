@@ -64,10 +64,10 @@ def read(task_conversation: TaskConversation, dag_id: str, cursor: str | None) -
             raise Notice("This part is not there any more", "The item that it began with was deleted.") from error
         raise of_error(error, conversation_id) from error
     made_by = conversation.metadata.get("airflow_dag_id")
-    if task_conversation.created_by_task and made_by not in {None, dag_id}:
+    if task_conversation.is_pushed and made_by not in {None, dag_id}:
         raise Notice(
             "This conversation is another DAG's",
-            "The id that this task has pushed to XCom belongs to a conversation that another DAG has created.",
+            "Only an XCom says that it is this task's, and another DAG has created it. Its own task shows it.",
             status=403,
         )
     more = page.has_more and bool(page.items) and bool(page.last_id) and page.last_id != after

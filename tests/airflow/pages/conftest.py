@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import airflow
 import pytest
+from sqlalchemy import insert
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
 
@@ -76,3 +77,25 @@ def say(talk, read):
         return Page(answer.text)
 
     return say
+
+
+@pytest.fixture
+def forget():
+    """Return a function that drops what was rendered for a task, as Airflow does for all but the newest runs."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.utils.session import create_session
+
+    dropped = []
+
+    def forget(outcome, task_id):
+        with create_session() as session:
+            rendered = session.query(RenderedTaskInstanceFields).filter_by(
+                dag_id=outcome.dag_id, run_id=outcome.run_id, task_id=task_id
+            )
+            names = ("dag_id", "run_id", "task_id", "map_index", "rendered_fields")
+            dropped.extend({name: getattr(row, name) for name in names} for row in rendered)
+            rendered.delete()
+
+    yield forget
+    with create_session() as session:
+        session.execute(insert(RenderedTaskInstanceFields), dropped)

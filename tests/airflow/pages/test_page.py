@@ -7,7 +7,6 @@ import re
 import threading
 
 import pytest
-from sqlalchemy import insert
 
 import api_server
 from airflow_provider_yandex_conv.ui import plugin, thread
@@ -50,28 +49,6 @@ def test_the_page_leads_back_to_the_task(server, run):
         ]
         assert link["href"].startswith(f"/dags/{dag_run.dag_id}/runs/manual__")
         assert link["href"].endswith(end)
-
-
-@pytest.fixture
-def forget():
-    """Return a function that drops what was rendered for a task, as Airflow does for all but the newest runs."""
-    from airflow.models.renderedtifields import RenderedTaskInstanceFields
-    from airflow.utils.session import create_session
-
-    dropped = []
-
-    def forget(outcome, task_id):
-        with create_session() as session:
-            rendered = session.query(RenderedTaskInstanceFields).filter_by(
-                dag_id=outcome.dag_id, run_id=outcome.run_id, task_id=task_id
-            )
-            names = ("dag_id", "run_id", "task_id", "map_index", "rendered_fields")
-            dropped.extend({name: getattr(row, name) for name in names} for row in rendered)
-            rendered.delete()
-
-    yield forget
-    with create_session() as session:
-        session.execute(insert(RenderedTaskInstanceFields), dropped)
 
 
 @pytest.mark.parametrize("task_id", ["create", "add", "ask"])

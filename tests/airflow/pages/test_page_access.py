@@ -58,29 +58,39 @@ def test_a_cursor_that_was_made_up_is_refused(cursor, read, served):
 
 @pytest.fixture
 def push(run):
-    """Return a function that puts a value into an XCom of the task that creates, as who may edit XComs can."""
+    """Return a function that puts a value into an XCom of a task, as who may edit XComs can."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    def put(key, value):
+    def put(task_id, key, value):
         with create_session() as session:
             row = (
                 session.query(XComModel)
-                .filter_by(dag_id="conversing", run_id=run("conversing").run_id, task_id="create", key=key)
+                .filter_by(dag_id="conversing", run_id=run("conversing").run_id, task_id=task_id, key=key)
                 .one()
             )
             before, row.value = row.value, value
         return before
 
     done = []
-    yield lambda key, value: done.append((key, put(key, value)))
-    for key, before in reversed(done):
-        put(key, before)
+    yield lambda key, value, task_id="create": done.append((task_id, key, put(task_id, key, value)))
+    for task_id, key, before in reversed(done):
+        put(task_id, key, before)
 
 
 def test_an_id_pushed_by_hand_shows_no_conversation_of_another_dag(run, read, push):
     push("conversation", {"id": run(api_server.SECRET_DAG).xcom("create")})
     answer = read()
+    assert answer.status_code == 403
+    assert "another DAG" in answer.text
+
+
+@pytest.mark.parametrize("task_id", ["add", "ask"])
+def test_nor_does_it_where_a_task_that_was_given_one_is_of_long_ago(task_id, run, read, push, forget):
+    """What the task was given is not known any more then, and the XCom is all there is."""
+    forget(run("conversing"), task_id)
+    push("conversation_id", run(api_server.SECRET_DAG).xcom("create"), task_id)
+    answer = read(task_id)
     assert answer.status_code == 403
     assert "another DAG" in answer.text
 
