@@ -67,6 +67,7 @@ def main() -> int:
             configure_airflow(airflow_settings(HOME) | _settings(port, unpaused=emulator is not None))
             with step("Preparing Airflow's database", _log("database")):
                 migrate()
+                _make_pool()
                 stack.enter_context(_stored(json.loads(emulator.connection() if emulator else connection)))
             with step(f"Starting Airflow {AIRFLOW}", _log("start")):
                 airflow = stack.enter_context(_Airflow(f"http://127.0.0.1:{port}"))
@@ -119,8 +120,21 @@ def _settings(port: int, *, unpaused: bool) -> dict[str, str]:
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(HOME / "logs"),
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        "BATCH_FOLDER": str(HOME),  # of the example for many at once
         "NO_PROXY": "127.0.0.1",
     }
+
+
+def _make_pool() -> None:
+    """Make the pool that the example for many customers shares, if it is not there."""
+    from airflow.models.pool import Pool
+
+    Pool.create_or_update_pool(
+        "yandex_ai_studio",
+        slots=10,
+        description="Requests in flight at Yandex AI Studio",
+        include_deferred=True,
+    )
 
 
 def _fernet_key() -> str:
