@@ -47,7 +47,7 @@ def attempt(context, store, conversation_id):
         arguments = {
             "request_retry": ONCE,
             "timeout_connect": 0.3,
-            "timeout_read": 0.3,
+            "timeout_read": 1.0,
             "items": said(*texts),
             **arguments,
         }

@@ -45,7 +45,7 @@ def attempt(context, store, ids):
             "concurrency": 4,
             "chunk_size": 6,
             "timeout_connect": 0.3,
-            "timeout_read": 0.3,
+            "timeout_read": 1.0,
         }
         operator = YandexAddItemsToConversationsOperator(
             task_id="add", additions=additions(ids), **{**settings, **arguments}
