@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -153,11 +155,23 @@ def test_every_text_finds_its_own_direction(say):
         assert any(attrs.get("dir") == "auto" for attrs in page.of(tag)), tag
 
 
+@contextmanager
+def less_than_a_second():
+    """Bound the CPU, without that of looking for garbage among all that the tests before have left in this process."""
+    gc.collect()
+    gc.freeze()
+    try:
+        began = time.process_time()
+        yield
+        assert time.process_time() - began < 1
+    finally:
+        gc.unfreeze()
+
+
 def test_ten_thousand_items_cost_no_more_than_a_page(say, read, talk, served):
     say(*(message(f"**{number}** " + "word " * 200) for number in range(10_000)))
-    began = time.process_time()
-    assert read().status_code == 200
-    assert time.process_time() - began < 1
+    with less_than_a_second():
+        assert read().status_code == 200
 
 
 HUGE = {
@@ -181,9 +195,8 @@ HUGE = {
 def test_a_page_of_huge_items_costs_no_more(what, say, read):
     page = say(*[message(HUGE[what])] * 30)
     assert "There is more of this text than is shown here" in page.text
-    began = time.process_time()
-    assert len(read().content) < 4_000_000
-    assert time.process_time() - began < 1
+    with less_than_a_second():
+        assert len(read().content) < 4_000_000
 
 
 def test_one_item_of_ten_million_characters_is_cut(say, read):
