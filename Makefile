@@ -7,7 +7,7 @@
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-browser         look at Airflow 3.3, 3.1 and 2.10 with a browser; needs the Debian package chromium
 #   make screenshots          the same, and keep the pictures that the documentation shows in docs/images
-#   make test-matrix          the same on every Airflow with every Python that it allows (an hour or more)
+#   make test-matrix          run the tests on every Airflow with every Python that it allows (an hour or more)
 #   make bench                measure beside what else there is; make bench-NAME for one of the benchmarks
 #   make docs                 build the documentation, in which no warning is allowed; needs Python 3.11 or later
 #   make docs-serve           show it on http://127.0.0.1:8000

@@ -275,6 +275,7 @@ def _tell(url: str, emulator: Emulator | None) -> None:
     else:
         print(f"Service   the emulator, {emulator.base_url}")
     print(f"Try       {url}/dags/turn_by_turn   (Trigger, and watch a conversation grow)")
+    print(f"          {url}/dags/approve_the_answer   (Trigger, approve, see the tab Conversation of answer)")
     print(f"Test      {url}/connections   (the button of {CONN_ID})")
     print(
         "\nCtrl-C ends everything. What reaches the emulator:" if emulator else "\nCtrl-C ends everything.", flush=True
