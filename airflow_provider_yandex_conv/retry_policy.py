@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_yandex_conv._compat import retry_policy
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.exceptions import (
     AmbiguousOutcomeError,
     ConfigurationError,
@@ -44,8 +45,8 @@ class YandexAIStudioRetryPolicy(RetryPolicy):
         on_ambiguous: Literal["fail", "retry"] | None = None,
         retry_after_max: timedelta = timedelta(hours=1),
     ) -> None:
-        if on_ambiguous not in {None, "fail", "retry"}:
-            raise ConfigurationError(f"on_ambiguous must be 'fail' or 'retry', got {on_ambiguous!r}")
+        if on_ambiguous is not None:
+            check_choice("on_ambiguous", on_ambiguous, "fail", "retry")
         if not isinstance(retry_after_max, timedelta) or retry_after_max < timedelta(0):
             raise ConfigurationError("retry_after_max must be a timedelta of at least 0")
         self.on_ambiguous = on_ambiguous

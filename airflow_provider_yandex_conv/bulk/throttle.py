@@ -21,6 +21,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 
+from airflow_provider_yandex_conv.api.arguments import check_count
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, RateLimitError, YandexAIStudioError
 
@@ -197,7 +198,6 @@ def check_window(concurrency: int, rate: float | None) -> None:
 
     :raises ConfigurationError: a number is out of its range.
     """
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise ConfigurationError(f"concurrency must be a whole number of at least 1, got {concurrency!r}")
+    check_count("concurrency", concurrency)
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6):
         raise ConfigurationError(f"rate must be a number of requests per second greater than 0, or None, got {rate!r}")

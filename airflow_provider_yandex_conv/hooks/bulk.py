@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_provider_yandex_conv._compat import object_storage_path
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.bulk.muted import Muted, Quiet
 from airflow_provider_yandex_conv.bulk.outcome import AddedItems, Batch, CreatedConversations, DeletedConversations
 from airflow_provider_yandex_conv.bulk.source import checked, open_source
 from airflow_provider_yandex_conv.bulk.throttle import Throttle, check_window
-from airflow_provider_yandex_conv.exceptions import ConfigurationError
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.unsupported import delete_conversation
 
@@ -62,8 +62,7 @@ class BulkMethods(ConnectedHook):
         :raises ConfigurationError: an argument or the connection cannot be used. Nothing was sent.
         :raises YandexAIStudioError: never of one conversation alone.
         """
-        if on_ambiguous not in {"recreate", "fail"}:
-            raise ConfigurationError(f"on_ambiguous must be 'recreate' or 'fail', got {on_ambiguous!r}")
+        check_choice("on_ambiguous", on_ambiguous, "recreate", "fail")
         check_window(concurrency, rate)
         from airflow_provider_yandex_conv.bulk.creating import ConversationWork
 
@@ -103,8 +102,7 @@ class BulkMethods(ConnectedHook):
         :raises ConfigurationError: an argument or the connection cannot be used. Nothing was sent.
         :raises YandexAIStudioError: never of one addition alone.
         """
-        if on_ambiguous not in {"reconcile", "fail"}:
-            raise ConfigurationError(f"on_ambiguous must be 'reconcile' or 'fail', got {on_ambiguous!r}")
+        check_choice("on_ambiguous", on_ambiguous, "reconcile", "fail")
         check_window(concurrency, rate)
         from airflow_provider_yandex_conv.bulk.threads import ThreadedWork
         from airflow_provider_yandex_conv.hooks.additions import Addition

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_yandex_conv.api import items as api
-from airflow_provider_yandex_conv.exceptions import ConfigurationError
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.hooks.adding import AddProgress, ItemAdder
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.listing import iterate
@@ -46,8 +46,7 @@ class ItemMethods(ConnectedHook):
         :raises AmbiguousOutcomeError: what was stored cannot be told.
         :raises YandexAIStudioError: a request failed; ``stored_item_ids`` tells what was stored before.
         """
-        if on_ambiguous not in {"reconcile", "fail"}:
-            raise ConfigurationError(f"on_ambiguous must be 'reconcile' or 'fail', got {on_ambiguous!r}")
+        check_choice("on_ambiguous", on_ambiguous, "reconcile", "fail")
         with not_found_or_not_offered(partial(is_conversation, self.get_conn(), conversation_id)):
             adder = ItemAdder(
                 self.get_conn(), conversation_id, reconcile=on_ambiguous == "reconcile", progress=progress

@@ -130,14 +130,3 @@ def was_tried_before(context: Context) -> bool:
     """Whether an earlier try of the task may have done its work, and ended before it could say so."""
     try_number = getattr(context.get("ti"), "try_number", 1)
     return isinstance(try_number, int) and try_number > 1
-
-
-def check_choice(name: str, value: str, *choices: str) -> None:
-    """
-    Check an argument that is one of a few words.
-
-    :raises ConfigurationError: it is none of them.
-    """
-    if value not in choices:
-        known = " or ".join(map(repr, choices))
-        raise ConfigurationError(f"{name} must be {known}, got {value!r}")

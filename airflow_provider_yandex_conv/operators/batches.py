@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
+from airflow_provider_yandex_conv.api.arguments import check_count
 from airflow_provider_yandex_conv.bulk.throttle import check_window
-from airflow_provider_yandex_conv.exceptions import BatchIncompleteError, ConfigurationError
+from airflow_provider_yandex_conv.exceptions import BatchIncompleteError
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator
 
 if TYPE_CHECKING:
@@ -105,13 +106,7 @@ class BatchOperator(YandexAIStudioOperator):
 
     def _push(self, context: Context, value: Any) -> None:
         """Let what was done be found by a clean-up, as a task that fails returns nothing."""
-        if not self.do_xcom_push:
-            return
-        try:
-            context["ti"].xcom_push(key="return_value", value=value)
-        except Exception:
-            self.log.warning("What was done could not be pushed to XCom")
-            self.log.debug("Pushing to XCom failed", exc_info=True)
+        self.push(context, return_value=value)
 
     def _value(self, context: Context, batch: Batch[Any]) -> Any:
         """Return what goes to XCom."""
@@ -138,9 +133,8 @@ class DurableBatchOperator(BatchOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        for name, number in (("chunk_size", chunk_size), ("max_xcom_length", max_xcom_length)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ConfigurationError(f"{name} must be a whole number of at least 1, got {number!r}")
+        check_count("chunk_size", chunk_size)
+        check_count("max_xcom_length", max_xcom_length)
         self.chunk_size = chunk_size
         self.durable = durable
         self.object_storage_path = object_storage_path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_yandex_conv.operators.base import check_choice, was_tried_before
+from airflow_provider_yandex_conv.api.arguments import check_choice
+from airflow_provider_yandex_conv.operators.base import was_tried_before
 from airflow_provider_yandex_conv.operators.batches import BatchOperator, DurableBatchOperator
 from airflow_provider_yandex_conv.operators.stamp import describe, stamp
 

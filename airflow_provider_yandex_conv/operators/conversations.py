@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_yandex_conv.api import conversations
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.api.limits import check_metadata
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, was_tried_before
 from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 from airflow_provider_yandex_conv.operators.stamp import stamp
 

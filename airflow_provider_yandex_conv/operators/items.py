@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_yandex_conv.api import items as items_api
-from airflow_provider_yandex_conv.exceptions import ConfigurationError
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice, was_tried_before
+from airflow_provider_yandex_conv.api.arguments import check_choice, check_count
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, was_tried_before
 from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ class YandexListConversationItemsOperator(YandexAIStudioOperator):
     ) -> None:
         super().__init__(**kwargs)
         check_choice("order", order, "asc", "desc")
-        if isinstance(max_items, bool) or not isinstance(max_items, int) or max_items < 1:
-            raise ConfigurationError(f"max_items must be a whole number of at least 1, got {max_items!r}")
+        check_count("max_items", max_items)
         self.conversation_id = conversation_id
         self.order = order
         self.after = after

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_yandex_conv._compat import AirflowFailException, TaskDeferred, conf
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.exceptions import (
     ConfigurationError,
     InterruptedCallError,
@@ -15,7 +16,7 @@ from airflow_provider_yandex_conv.exceptions import (
     ResponseError,
     YandexAIStudioError,
 )
-from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator, check_choice
+from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator
 from airflow_provider_yandex_conv.operators.links import CONVERSATION_LINKS
 
 if TYPE_CHECKING:

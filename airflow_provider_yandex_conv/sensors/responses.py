@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_yandex_conv.api.arguments import check_choice
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, ResponseError
-from airflow_provider_yandex_conv.operators.base import check_choice
 from airflow_provider_yandex_conv.sensors.base import YandexAIStudioSensor
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ INTERNAL = (
     "alarm",
     "api",
     "api.answers",
+    "api.arguments",
     "api.decode",
     "api.matching",
     "api.new_items",
