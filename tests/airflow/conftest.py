@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from state_store import FakeStore
+
 
 @pytest.fixture
 def emulator(yandex_ai_studio):
@@ -25,6 +27,12 @@ def context():
         xcom_push=lambda *, key, value: pushed.__setitem__(key, value),
     )
     return {"ti": ti, "pushed": pushed}
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A stand-in for Airflow's task state store, which outlives a process."""
+    return FakeStore(tmp_path / "store.json")
 
 
 class Cut(BaseException):

@@ -22,7 +22,6 @@ from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHo
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
-from state_store import FakeStore
 
 if tuple(int(part) for part in airflow.__version__.split(".")[:2]) < (3, 3):
     pytest.skip("Airflow has the task state store from 3.3 on", allow_module_level=True)
@@ -104,11 +103,6 @@ def wait_until_answered(emulator):
     while any(one.status is None for one in emulator.requests):
         assert time.monotonic() < deadline
         time.sleep(0.001)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.mark.parametrize(("on_ambiguous", "act"), [("recreate", kill), ("recreate", cut), ("fail", kill)])

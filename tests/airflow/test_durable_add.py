@@ -11,7 +11,7 @@ from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.items import YandexAddConversationItemsOperator
-from state_store import FakeStore, SupervisorError
+from state_store import SupervisorError
 
 KEY = "yandex_ai_studio_items"
 ADD = "createConversationItems"
@@ -22,11 +22,6 @@ LONG = [str(number) for number in range(50)]
 
 def said(*texts):
     return [{"role": "user", "content": text} for text in texts]
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.fixture

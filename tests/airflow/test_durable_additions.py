@@ -14,17 +14,11 @@ from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.bulk import YandexAddItemsToConversationsOperator
-from state_store import FakeStore
 
 ADD = "createConversationItems"
 FAST = RequestRetry(attempts=3, wait_initial=0.01, wait_max=0.1, timeout=5)
 #: How many moments a kill is tried at.
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.fixture

@@ -13,18 +13,13 @@ from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.operators.bulk import YandexCreateConversationsOperator
-from state_store import FakeStore, SupervisorError
+from state_store import SupervisorError
 
 KEY = "yandex_ai_studio_conversations"
 CREATE = "createConversation"
 FAST = RequestRetry(attempts=3, wait_initial=0.01, wait_max=0.1, timeout=5)
 #: How many moments a kill is tried at.
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.fixture

@@ -11,17 +11,12 @@ from airflow_provider_yandex_conv._compat import AirflowFailException
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.conversations import YandexCreateConversationOperator
-from state_store import FakeStore, SupervisorError
+from state_store import SupervisorError
 
 KEY = "yandex_ai_studio_conversation"
 CREATE = "createConversation"
 FAST = RequestRetry(attempts=3, wait_initial=0)
 MARKER = "metadata airflow_dag_id=sales airflow_run_id=scheduled__2026-01-01 airflow_task_id=create"
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.fixture

@@ -13,16 +13,11 @@ from airflow_provider_yandex_conv._compat import AirflowFailException, TaskDefer
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from airflow_provider_yandex_conv.operators.responses import YandexCreateResponseOperator
-from state_store import FakeStore, SupervisorError
+from state_store import SupervisorError
 
 KEY = "yandex_ai_studio_response"
 CREATE = "createResponse"
 USAGE = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
-
-
-@pytest.fixture
-def store(tmp_path):
-    return FakeStore(tmp_path / "store.json")
 
 
 @pytest.fixture
