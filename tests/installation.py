@@ -9,12 +9,13 @@ import secrets
 import shutil
 import sqlite3
 import sys
+import time
 from contextlib import closing
 
 import requests
 from cryptography.fernet import Fernet
 
-from processes import Processes, free_port, wait_until
+from processes import Processes, free_port, kill_hard, wait_until
 
 #: Seconds after which Airflow takes a task for dead that gives no sign of life.
 HEARTBEAT_TIMEOUT = 15
@@ -211,6 +212,17 @@ class Run:
         """Return all that its tasks have logged."""
         folder = self._installation.home / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
         return "\n".join(path.read_text() for path in sorted(folder.rglob("*.log")))
+
+
+def run_killed(installation, emulator, dag_id, fault):
+    """Run a DAG, kill the task whose request a fault holds, and return the run and when that was."""
+    emulator.fail(**fault)
+    run = installation.trigger(dag_id)
+    task, _ = held_process(emulator)
+    began = time.monotonic()
+    kill_hard(task)
+    emulator.release()
+    return run, began
 
 
 def held_process(emulator):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from installation import held_process
-from processes import kill_hard, wait_until
+from installation import run_killed
+from processes import wait_until
 
 POINTS = {
     "before the intent": {"operation": "getConversation", "skip": 1, "hold": "before"},
@@ -38,13 +38,7 @@ def asked(emulator):
 def kill_at(point, airflow, emulator, dag_id):
     """Kill a question at a point; return its run and when that was."""
     emulator.answer("Forty-two")
-    emulator.fail(**POINTS[point])
-    run = airflow.trigger(dag_id)
-    task, _ = held_process(emulator)
-    began = time.monotonic()
-    kill_hard(task)
-    emulator.release()
-    return run, began
+    return run_killed(airflow, emulator, dag_id, POINTS[point])
 
 
 @pytest.mark.parametrize("point", [one for one in POINTS if one != "after the intent"])

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from installation import held_process
+from installation import held_process, run_killed
 from processes import kill_hard, send, wait_until
 
 #: Where the task is held when it is killed, and what the server makes of the request that is held.
@@ -45,12 +45,7 @@ def test_a_scheduled_dag_runs_by_itself(airflow, emulator):
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_task_that_is_killed_leaves_one_conversation(airflow, emulator, report, point, round_number):
-    emulator.fail(**POINTS[point])
-    run = airflow.trigger("creating")
-    task, _ = held_process(emulator)
-    began = time.monotonic()
-    kill_hard(task)
-    emulator.release()
+    run, began = run_killed(airflow, emulator, "creating", POINTS[point])
     assert run.wait() == "success"
     report(f"s from the kill {point} to the run's success", time.monotonic() - began)
     assert run.tries("create") == 2
@@ -71,11 +66,7 @@ def first_id(emulator):
 
 @pytest.mark.parametrize(("point", "left"), [("after the intent", 0), ("after the server applied it", 1)])
 def test_a_task_that_must_not_create_twice_ends_instead(airflow, emulator, point, left, round_number):
-    emulator.fail(**POINTS[point])
-    run = airflow.trigger("creating_or_fail")
-    task, _ = held_process(emulator)
-    kill_hard(task)
-    emulator.release()
+    run, _ = run_killed(airflow, emulator, "creating_or_fail", POINTS[point])
     assert run.wait() == "failed"
     assert run.tries("create") == 2
     assert len(emulator.conversations) == left
@@ -100,11 +91,8 @@ def test_a_task_that_outlives_its_supervisor_takes_back_what_it_creates(airflow,
 
 
 def test_a_killed_add_stores_each_item_once(airflow, emulator, round_number):
-    emulator.fail("createConversationItems", skip=1, hold="after")
-    run = airflow.trigger("adding")
-    task, _ = held_process(emulator)
-    kill_hard(task)
-    emulator.release()
+    fault = {"operation": "createConversationItems", "skip": 1, "hold": "after"}
+    run, _ = run_killed(airflow, emulator, "adding", fault)
     assert run.wait() == "success"
     assert run.tries("add") == 2
     (stored,) = emulator.conversations
