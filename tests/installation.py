@@ -13,9 +13,10 @@ import time
 from contextlib import closing
 
 import requests
+from conditions import wait_until
 from cryptography.fernet import Fernet
 
-from processes import Processes, free_port, kill_hard, wait_until
+from processes import Processes, free_port, kill_hard
 
 #: Seconds after which Airflow takes a task for dead that gives no sign of life.
 HEARTBEAT_TIMEOUT = 15

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 
 import psutil
+from conditions import wait_until
 
 
 class Processes:
@@ -94,17 +95,6 @@ def send(sign, pid):
 
 def kill_hard(pid):
     return send(signal.SIGKILL, pid)
-
-
-def wait_until(condition, what, *, seconds=120, meanwhile=None):
-    """Wait for a condition and return what it gave."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if meanwhile is not None:
-            meanwhile()
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
-        time.sleep(0.05)
-    return found
 
 
 def free_port():

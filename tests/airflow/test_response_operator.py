@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from conditions import wait_until
 
 from airflow_provider_yandex_conv import exceptions as errors
 from airflow_provider_yandex_conv._compat import AirflowFailException, TaskDeferred
@@ -39,13 +40,6 @@ def ask(**arguments):
 
 def sent(emulator):
     return [one.body for one in emulator.requests if one.operation == CREATE]
-
-
-def wait_for(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def texts(emulator):
@@ -216,9 +210,9 @@ class TestBackground:
             "yandex_ai_studio_conn_id": "yandex_ai_studio_default",
         }
         assert context["pushed"] == {"response_id": response["id"]}
-        wait_for(lambda: emulator.responses_held)
+        wait_until(lambda: emulator.responses_held, seconds=10)
         emulator.release()
-        wait_for(lambda: emulator.responses[0]["status"] == "completed")
+        wait_until(lambda: emulator.responses[0]["status"] == "completed", seconds=10)
         event = {"response_id": response["id"], "status": "completed", "error": None}
         assert ask(input="Hello", deferrable=True).execute_complete(context, event) == "Late"
         assert len(sent(emulator)) == 1

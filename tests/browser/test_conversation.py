@@ -7,9 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from conditions import wait_until
 from playwright.sync_api import expect
-
-from processes import wait_until
 
 DAGS = Path(__file__).parents[1] / "airflow" / "dags" / "conversing.py"
 VERSIONS = ["3.3", "3.1"]

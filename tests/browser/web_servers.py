@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import requests
+from conditions import wait_until
 
 from connection_forms import Form2, Form3
 from installation import Installation
-from processes import wait_until
 
 #: Users, and roles of Airflow 3; the password is the name. The last one may not read any DAG, see guarded_access.py.
 USERS = {"admin": "admin", "viewer": "viewer", "stranger": "viewer"}

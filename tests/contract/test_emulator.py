@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from conditions import wait_until
 
 from airflow_provider_yandex_conv.emulator.faults import OPERATIONS
 from airflow_provider_yandex_conv.emulator.handlers import ENDPOINTS
@@ -179,13 +179,6 @@ def test_an_answer_carries_request_ids_and_echoes_the_clients(emulator):
     assert answer.headers["x-server-trace-id"].endswith(":1")
 
 
-def wait_for(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_a_fault_meets_the_requests_it_is_meant_for(emulator, call):
     emulator.fail("createConversation", status=503, skip=1, times=2)
     assert [call("POST", "/conversations")[0] for _ in range(4)] == [200, 503, 503, 200]
@@ -199,7 +192,7 @@ def test_what_is_done_late_is_done_after_its_answer(emulator, call):
     emulator.fail("createConversation", status=504, late=0.2)
     assert call("POST", "/conversations", {"metadata": {"a": "b"}})[0] == 504
     assert emulator.conversations == []
-    wait_for(lambda: emulator.conversations)
+    wait_until(lambda: emulator.conversations, seconds=10)
     assert [one["metadata"] for one in emulator.conversations] == [{"a": "b"}]
 
 
@@ -208,7 +201,7 @@ def test_a_request_is_held_until_it_is_let_go(emulator, call, hold, there_meanwh
     emulator.fail("createConversation", hold=hold)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(call, "POST", "/conversations")
-        wait_for(lambda: emulator.held)
+        wait_until(lambda: emulator.held, seconds=10)
         assert [(one.operation, one.status) for one in emulator.held] == [("createConversation", None)]
         assert len(emulator.conversations) == there_meanwhile
         assert call("POST", "/conversations")[0] == 200  # the next is not
@@ -223,7 +216,7 @@ def test_a_held_request_does_not_outlive_a_reset(emulator, call):
     emulator.fail("createConversation", hold="before", drop="close")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(call, "POST", "/conversations")
-        wait_for(lambda: emulator.held)
+        wait_until(lambda: emulator.held, seconds=10)
         emulator.reset()
         with pytest.raises(requests.ConnectionError):
             asked.result()
@@ -236,7 +229,7 @@ def test_what_is_done_late_does_not_outlive_a_reset(emulator, call):
     emulator.reset()
     emulator.fail("createConversation", status=504, late=0.1)
     call("POST", "/conversations", {"metadata": {"a": "b"}})
-    wait_for(lambda: emulator.conversations)
+    wait_until(lambda: emulator.conversations, seconds=10)
     assert [one["metadata"] for one in emulator.conversations] == [{"a": "b"}]
 
 
@@ -286,7 +279,7 @@ def test_the_control_plane_serves_tests_in_other_processes(emulator):
     requests.put(f"{control}/quotas", json={}, timeout=5)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(create)
-        wait_for(lambda: requests.get(f"{control}/held", timeout=5).json())
+        wait_until(lambda: requests.get(f"{control}/held", timeout=5).json(), seconds=10)
         assert requests.post(f"{control}/release", timeout=5).status_code == 204
         assert asked.result().status_code == 200
     assert requests.post(f"{control}/reset", timeout=5).status_code == 204

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jsonschema
 import pytest
 import requests
+from conditions import wait_until
 
 from airflow_provider_yandex_conv.emulator.server import Emulator
 
@@ -41,13 +42,6 @@ def create(call):
 @pytest.fixture
 def conversation_id(call):
     return call("POST", "/conversations", {"items": [{"role": "system", "content": "Be brief"}]})[1]["id"]
-
-
-def wait_for(condition):
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def text(response):
@@ -105,11 +99,11 @@ def test_a_response_in_the_background_ends_by_itself(emulator, call, create, con
     created = create(conversation=conversation_id, background=True)
     assert (created["status"], created["output"], created["usage"]) == ("queued", [], None)
     path = f"/responses/{created['id']}"
-    wait_for(lambda: call("GET", path)[1]["status"] == "in_progress")
+    wait_until(lambda: call("GET", path)[1]["status"] == "in_progress", seconds=10)
     assert turns(emulator) == [("system", "Be brief")]
-    wait_for(lambda: emulator.responses_held)
+    wait_until(lambda: emulator.responses_held, seconds=10)
     emulator.release()
-    wait_for(lambda: call("GET", path)[1]["status"] == "completed")
+    wait_until(lambda: call("GET", path)[1]["status"] == "completed", seconds=10)
     assert text(call("GET", path)[1]) == "Done"
     assert turns(emulator)[1:] == [("user", "Hello"), ("assistant", "Done")]
 
@@ -117,19 +111,19 @@ def test_a_response_in_the_background_ends_by_itself(emulator, call, create, con
 def test_a_response_in_the_background_needs_nobody_who_asks(emulator, create):
     create(background=True)
     assert statuses(emulator)[0] in {"queued", "in_progress"}
-    wait_for(lambda: statuses(emulator) == ["completed"])
+    wait_until(lambda: statuses(emulator) == ["completed"], seconds=10)
 
 
 def test_a_response_can_be_cancelled_as_long_as_it_is_under_way(emulator, call, create, conversation_id):
     emulator.answer("Too late", hold=True)
     created = create(conversation=conversation_id, background=True)
-    wait_for(lambda: emulator.responses_held == [created["id"]])
+    wait_until(lambda: emulator.responses_held == [created["id"]], seconds=10)
     status, cancelled = call("POST", f"/responses/{created['id']}/cancel")
     assert (status, cancelled["status"], cancelled["usage"]) == (200, "cancelled", None)
     emulator.release()
     assert call("POST", f"/responses/{created['id']}/cancel") == (200, cancelled)
     ended = create(background=True, input="Another")
-    wait_for(lambda: call("GET", f"/responses/{ended['id']}")[1]["status"] == "completed")
+    wait_until(lambda: call("GET", f"/responses/{ended['id']}")[1]["status"] == "completed", seconds=10)
     assert call("POST", f"/responses/{ended['id']}/cancel")[1]["status"] == "completed"
     assert statuses(emulator) == ["cancelled", "completed"]
     assert turns(emulator) == [("system", "Be brief")]
@@ -205,7 +199,7 @@ def test_a_response_goes_on_when_the_client_has_gone(emulator, create, conversat
             json={"model": MODEL, "input": "Hello", "conversation": conversation_id},
             timeout=0.1,
         )
-    wait_for(lambda: statuses(emulator) == ["completed"])
+    wait_until(lambda: statuses(emulator) == ["completed"], seconds=10)
     assert turns(emulator)[1:] == [("user", "Hello"), ("assistant", "Slow")]
 
 
@@ -213,7 +207,7 @@ def test_a_held_response_does_not_outlive_a_reset(emulator, create):
     emulator.answer("Never", hold=True)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(create)
-        wait_for(lambda: emulator.responses_held)
+        wait_until(lambda: emulator.responses_held, seconds=10)
         emulator.reset()
         assert asked.result()["status"] == "in_progress"
     assert emulator.responses == []
@@ -342,9 +336,11 @@ def test_answers_are_scripted_from_other_processes_as_well(emulator, call, creat
     script = {"text": "Done", "hold": True, "times": 1}
     assert requests.post(f"{control}/answers", json=script, timeout=5).status_code == 204
     created = create(background=True)
-    wait_for(lambda: emulator.responses_held)
+    wait_until(lambda: emulator.responses_held, seconds=10)
     requests.post(f"{control}/release", timeout=5)
-    wait_for(lambda: requests.get(f"{control}/state", timeout=5).json()["responses"][0]["status"] == "completed")
+    wait_until(
+        lambda: requests.get(f"{control}/state", timeout=5).json()["responses"][0]["status"] == "completed", seconds=10
+    )
     (stored,) = requests.get(f"{control}/state", timeout=5).json()["responses"]
     assert (stored["id"], text(stored), len(stored["input"])) == (created["id"], "Done", 1)
     for bad in (

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from conditions import wait_until
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.exceptions import InterruptedCallError
@@ -20,13 +21,6 @@ FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
 @pytest.fixture
 def hook(emulator):
     return YandexAIStudioHook(request_retry=FAST, timeout_read=5)
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def specs(count):
@@ -42,7 +36,7 @@ def test_a_batch_that_is_told_to_stop_names_what_was_under_way(hook, emulator, l
     began = []
 
     def stop():
-        wait_until(lambda: len(emulator.held) == 5)
+        wait_until(lambda: len(emulator.held) == 5, seconds=10)
         began.append(time.monotonic())
         hook.interrupt()
 
@@ -72,7 +66,7 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
         raise Cut
 
     def stop():
-        wait_until(lambda: len(emulator.held) == 5)
+        wait_until(lambda: len(emulator.held) == 5, seconds=10)
         os.kill(os.getpid(), signal.SIGALRM)
 
     previous = signal.signal(signal.SIGALRM, cut)
@@ -97,10 +91,10 @@ def test_an_input_that_takes_its_time_does_not_keep_a_batch_that_is_told_to_stop
 
     def read():
         yield from specs(200)
-        wait_until(lambda: len(emulator.held) == 5)
+        wait_until(lambda: len(emulator.held) == 5, seconds=10)
         began = time.monotonic()
         hook.interrupt()
-        wait_until(lambda: len(hook._batch._loop.settled) >= 5)
+        wait_until(lambda: len(hook._batch._loop.settled) >= 5, seconds=10)
         seconds.append(time.monotonic() - began)
 
     result = hook.create_conversations(read(), concurrency=5)
@@ -113,9 +107,9 @@ def test_an_input_that_goes_on_after_a_batch_was_told_to_stop_does_not_hang_it(h
 
     def read():
         yield from specs(200)
-        wait_until(lambda: len(emulator.held) == 5)
+        wait_until(lambda: len(emulator.held) == 5, seconds=10)
         hook.interrupt()
-        wait_until(lambda: all(one.done() for one in hook._batch._loop._workers))
+        wait_until(lambda: all(one.done() for one in hook._batch._loop._workers), seconds=10)
         yield from specs(200)
 
     hung = threading.Timer(20, lambda: os.kill(os.getpid(), signal.SIGINT))

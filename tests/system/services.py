@@ -10,7 +10,9 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from processes import free_port, wait_until
+from conditions import wait_until
+
+from processes import free_port
 
 
 @contextmanager

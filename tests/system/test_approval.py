@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from processes import wait_until
+from conditions import wait_until
 
 
 @pytest.mark.parametrize("choice", ["Approve", "Reject"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
+from conditions import wait_until
 
 from installation import run_killed
-from processes import wait_until
 
 POINTS = {
     "before the intent": {"operation": "getConversation", "skip": 1, "hold": "before"},

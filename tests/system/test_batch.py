@@ -7,9 +7,10 @@ import re
 import time
 
 import pytest
+from conditions import wait_until
 
 from installation import held_process
-from processes import kill_hard, wait_until
+from processes import kill_hard
 
 CREATE = "createConversation"
 COUNT = 200

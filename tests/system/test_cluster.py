@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from conditions import wait_until
 
 from installation import Installation
-from processes import Processes, wait_until
+from processes import Processes
 from services import postgresql, redis
 
 WORKERS = ("worker-1", "worker-2")

@@ -7,9 +7,10 @@ import time
 
 import psutil
 import pytest
+from conditions import wait_until
 
 from installation import held_process, run_killed
-from processes import kill_hard, send, wait_until
+from processes import kill_hard, send
 
 #: Where the task is held when it is killed, and what the server makes of the request that is held.
 POINTS = {

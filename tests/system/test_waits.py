@@ -12,10 +12,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conditions import wait_until
 
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from installation import Installation
-from processes import wait_until
 
 HERE = Path(__file__).parent
 #: What one triggerer takes unless it is told otherwise.

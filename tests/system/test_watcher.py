@@ -8,10 +8,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from conditions import wait_until
 
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 from installation import Installation
-from processes import wait_until
 
 
 class Watched:
