@@ -4,6 +4,7 @@
 #   make ui                   click through Airflow with the example DAGs and the emulator, until Ctrl-C
 #   make test                 run every test that needs no extra service
 #   make test AIRFLOW=2.10    the same on another Airflow: 2.10, 3.0, 3.1 or 3.3
+#   make install AIRFLOW=3.1  make the environment of one of them
 #   make test-system          kill the processes of a real Airflow; needs the Debian packages postgresql and redis-server
 #   make test-browser         look at Airflow 3.3, 3.1 and 2.10 with a browser; needs the Debian package chromium
 #   make screenshots          the same, and keep the pictures that the documentation shows in docs/images

@@ -54,7 +54,7 @@ def main() -> int:
             _tell_why()
         if emulator is not None:
             _tell_what_was_stored(emulator)
-    print(f"\nAirflow's own log: {LOG.relative_to(ROOT)}")
+    print(f"\nAirflow's own log: {LOG.relative_to(ROOT)}. To click through Airflow's pages: make ui")
     return 0 if run.state == "success" else 1
 
 

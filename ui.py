@@ -2,7 +2,7 @@
 Airflow's pages to click through: the example DAGs, a ready connection, and the emulator behind it, on 127.0.0.1.
 
 Without an account the connection leads to the emulator. With ``YC_API_KEY`` and ``YC_FOLDER_ID`` set it leads to the
-real service, no DAG starts by itself, and the key is taken out of Airflow's database at the end. Everything that
+real service, all DAGs are paused, and the key is taken out of Airflow's database at the end. Everything that
 Airflow writes goes to the folder ``.ui``. Ctrl-C ends all processes.
 """
 
@@ -54,8 +54,9 @@ def main() -> int:
     """Start all, tell where to look, and wait for Ctrl-C; 1 where a process ends by itself."""
     if AIRFLOW.startswith("2."):
         sys.exit("make ui needs Airflow 3: leave AIRFLOW out, or take AIRFLOW=3.1")
-    # A terminal that is closed and a system that shuts down end it as Ctrl-C does.
-    for sign in (signal.SIGTERM, signal.SIGHUP):
+    # A terminal that is closed and a system that shuts down end it as Ctrl-C does, and SIGINT where a script has
+    # started it in the background does too.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.default_int_handler)
     connection = account_connection()
     HOME.mkdir(parents=True, exist_ok=True)
@@ -64,7 +65,7 @@ def main() -> int:
         try:
             emulator = None if connection else stack.enter_context(emulator_for_show(_free_port(USUAL_EMULATOR_PORT)))
             port = _free_port(USUAL_PORT)
-            configure_airflow(airflow_settings(HOME) | _settings(port, unpaused=emulator is not None))
+            configure_airflow(airflow_settings(HOME) | _settings(port))
             with step("Preparing Airflow's database", _log("database")):
                 migrate()
                 _make_pool()
@@ -72,11 +73,15 @@ def main() -> int:
             with step(f"Starting Airflow {AIRFLOW}", _log("start")):
                 airflow = stack.enter_context(_Airflow(f"http://127.0.0.1:{port}"))
                 airflow.wait_until_ready()
+                if emulator is not None:
+                    airflow.unpause_what_no_schedule_starts()
             _tell(airflow.url, emulator)
             return airflow.watch(emulator)
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave processes behind
-            print("\nEnding all processes ...", flush=True)
+            print("\nEnding all processes ...", end=" ", flush=True)
+            stack.close()
+            print("done", flush=True)
             return 0
 
 
@@ -100,7 +105,7 @@ def _free_port(usual: int) -> int:
     sys.exit("no port of 127.0.0.1 is free")
 
 
-def _settings(port: int, *, unpaused: bool) -> dict[str, str]:
+def _settings(port: int) -> dict[str, str]:
     passwords = HOME / "passwords.json"
     passwords.write_text(json.dumps({USER: PASSWORD}))
     url = f"http://127.0.0.1:{port}"
@@ -109,7 +114,7 @@ def _settings(port: int, *, unpaused: bool) -> dict[str, str]:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(not unpaused),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key(),
@@ -221,6 +226,13 @@ class _Airflow:
                 sys.exit(f"Airflow did not start; see {', '.join(str(_log(name)) for name in names)}")
             time.sleep(0.5)
 
+    def unpause_what_no_schedule_starts(self) -> None:
+        """Let a run begin when a person triggers it; DAGs with a schedule would all begin by themselves at once."""
+        token = self._token()
+        for dag in self._ask("/api/v2/dags", token=token)["dags"]:
+            if dag["next_dagrun_run_after"] is None:
+                self._ask(f"/api/v2/dags/{dag['dag_id']}", {"is_paused": False}, token=token, method="PATCH")
+
     def watch(self, emulator: Emulator | None) -> int:
         """Show what reaches the emulator, until a process ends; return 1 then."""
         shown = 0
@@ -240,17 +252,20 @@ class _Airflow:
             health = self._ask("/api/v2/monitor/health")
             if any(health[part]["status"] != "healthy" for part in ("scheduler", "triggerer", "dag_processor")):
                 return False
-            token = self._ask("/auth/token", {"username": USER, "password": PASSWORD})["access_token"]
-            known = self._ask("/api/v2/dags", token=token)["total_entries"]
+            known = self._ask("/api/v2/dags", token=self._token())["total_entries"]
         except OSError:
             return False
         return bool(known >= len(list((ROOT / "dags_examples").glob("*.py"))))
 
-    def _ask(self, path: str, body: dict[str, str] | None = None, token: str = "") -> Any:
+    def _token(self) -> str:
+        return str(self._ask("/auth/token", {"username": USER, "password": PASSWORD})["access_token"])
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None, token: str = "", method: str | None = None) -> Any:
         request = urllib.request.Request(
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+            method=method,
         )
         without_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with without_proxy.open(request, timeout=5) as answer:
@@ -276,7 +291,7 @@ def _tell(url: str, emulator: Emulator | None) -> None:
         print(f"Service   the emulator, {emulator.base_url}")
     print(f"Try       {url}/dags/turn_by_turn   (Trigger, and watch a conversation grow)")
     print(f"          {url}/dags/approve_the_answer   (Trigger, approve, see the tab Conversation of answer)")
-    print(f"Test      {url}/connections   (the button of {CONN_ID})")
+    print(f"Test      {url}/connections   (the button of {CONN_ID}; it looks for what is not there, a 404)")
     print(
         "\nCtrl-C ends everything. What reaches the emulator:" if emulator else "\nCtrl-C ends everything.", flush=True
     )

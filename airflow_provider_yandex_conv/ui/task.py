@@ -31,7 +31,8 @@ _XCOM_KEYS = ("conversation", "conversation_id", "response_id", "status", "usage
 #: Characters of what can be an id, and tries whose usage is shown, the last ones: XCom takes any number of either.
 _MAX_ID = 1_000
 _MAX_TRIES = 50
-_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+_ENDED = {"success", "failed", "upstream_failed", "removed"}
+_REMOVED = "It may have been removed with its run, or be mapped: choose one of its instances."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def conversation_of(task: TaskName) -> TaskConversation:
     with create_session() as session:
         found = session.execute(select(TaskInstance.state).where(*_is(TaskInstance, task))).first()
         if found is None:
-            raise Notice("There is no such task instance", "It may have been removed with its run.", status=404)
+            raise Notice("There is no such task instance", _REMOVED, status=404)
         fields = session.scalar(
             select(RenderedTaskInstanceFields.rendered_fields).where(*_is(RenderedTaskInstanceFields, task))
         )
@@ -182,11 +183,14 @@ def _usage(value: Any) -> dict[str, dict[str, int]]:
 
 
 def _no_conversation(state: str | None, *, created_by_task: bool) -> Notice:
+    if state == "skipped":
+        return Notice("This task has no conversation", "It was skipped.")
     if state in _ENDED:
         return Notice(
             "This task has no conversation",
             f"It ended as {state}, and created none, or many at once, or pushed no id to XCom."
             if created_by_task
-            else f"It ended as {state}, and was given no conversation, or Airflow does not know the id any more.",
+            else f"It ended as {state}, and was given no conversation, or Airflow does not know the id any more. What "
+            "a model says outside of a conversation is in XCom.",
         )
     return Notice("There is no conversation yet", "It is shown here as soon as the task knows its id. Reload to see.")

@@ -11,9 +11,9 @@ import subprocess
 import psutil
 import pytest
 import requests
+from conditions import wait_until
 from playwright.sync_api import expect
 
-from processes import wait_until
 from web_servers import Airflow3
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -89,6 +89,7 @@ def port_of(url):
 def test_a_dag_is_run_a_conversation_seen_and_nothing_left(ui, chromium):
     url, emulator = ui.wait_until_ready()
     assert "user admin, password admin" in ui.said
+    assert "POST " not in ui.said  # no DAG has begun by itself
 
     context = chromium.new_context(base_url=url)
     page = context.new_page()
@@ -107,7 +108,7 @@ def test_a_dag_is_run_a_conversation_seen_and_nothing_left(ui, chromium):
     family = list(ui.family())
     assert len(family) > len(COMPONENTS)
     ui.interrupt()
-    assert "Ending all processes" in ui.said
+    assert "Ending all processes ... done" in ui.said
     assert "Traceback" not in ui.said
     _, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []

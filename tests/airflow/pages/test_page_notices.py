@@ -16,9 +16,9 @@ def test_a_task_of_others_has_none(read):
     assert "This task has no conversation" in read("other").text
 
 
-@pytest.fixture
-def begun(run):
-    """Make the run as it was when its first task had begun, and had come no further."""
+@pytest.fixture(params=["running"])
+def begun(run, request):
+    """Make the run as it was when its first task had begun, and had come no further; or was in another state then."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -26,13 +26,21 @@ def begun(run):
     of_the_task = {"dag_id": "conversing_in_secret", "run_id": run("conversing_in_secret").run_id, "task_id": "create"}
     with create_session() as session:
         session.query(XComModel).filter_by(**of_the_task).delete()
-        session.query(TaskInstance).filter_by(**of_the_task).one().state = "running"
+        session.query(TaskInstance).filter_by(**of_the_task).one().state = request.param
     return run("conversing_in_secret")
 
 
 def test_a_task_that_has_not_come_so_far_has_none_yet(server, begun):
     (address,) = server.links(begun, "create").values()
     assert "There is no conversation yet" in Page(server.get(address).text).text
+
+
+@pytest.mark.parametrize("begun", ["skipped"], indirect=True)
+def test_a_task_that_was_skipped_has_none(server, begun):
+    (address,) = server.links(begun, "create").values()
+    said = Page(server.get(address).text).text
+    assert "This task has no conversation" in said
+    assert "It was skipped." in said
 
 
 def test_a_task_instance_that_is_not_there(server, run):
