@@ -76,14 +76,15 @@ class AsyncClient(BaseClient):
         :raises asyncio.CancelledError: the task was cancelled. If a call that creates was under way, a WARNING names
             it, and :attr:`cut_off` holds what is known.
         """
-        sending = Sending(
-            self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id
-        )
-        try:
-            return await self._attempt(sending, call)
-        except YandexAIStudioError as error:
-            sending.met = error
-        return await tenacity.AsyncRetrying(sleep=asyncio.sleep, **sending.crank)(partial(self._attempt, sending, call))
+        async with self._turns:
+            sending = Sending(
+                self, call, retry or self.retry, on_lost=on_lost, journal=journal, client_request_id=client_request_id
+            )
+            try:
+                return await self._attempt(sending, call)
+            except YandexAIStudioError as error:
+                sending.met = error
+        return await tenacity.AsyncRetrying(sleep=asyncio.sleep, **sending.crank)(partial(self._again, sending, call))
 
     def limit(self, under_way: int) -> None:
         """Let so many attempts be under way at once. A first attempt's wait for its turn takes no time of the call."""
@@ -95,15 +96,18 @@ class AsyncClient(BaseClient):
         if transport is not None:
             await transport.close()
 
-    async def _attempt(self, sending: Sending[T], call: Call[T]) -> T:
+    async def _again(self, sending: Sending[T], call: Call[T]) -> T:
         async with self._turns:
-            return await self._attempt_now(sending, call)
+            return await self._attempt(sending, call)
 
-    async def _attempt_now(self, sending: Sending[T], call: Call[T]) -> T:
+    async def _attempt(self, sending: Sending[T], call: Call[T]) -> T:
         sending.begin()
         try:
-            transport = await self._opened()
-            authorization = await self._authorization(within=sending.time_left)
+            transport = self._transport or await self._open()
+            authorization = self._unchanging_authorization
+            if self._tokens is not None:
+                token = await self._tokens.get(within=sending.time_left)
+                authorization = Authorization("Bearer", token.secret, token)
             return await transport.exchange(
                 call.request,
                 call.parse,
@@ -114,22 +118,15 @@ class AsyncClient(BaseClient):
         except BaseException as error:  # noqa: BLE001  # one of another kind is raised again
             return sending.settle(error)
 
-    async def _opened(self) -> AsyncTransport:
-        """Return the transport, made at the first use."""
-        if self._transport is None:
-            kind = await _in_thread(load_transport) if _loaded_transport is None else _loaded_transport
-            if self._transport is None:  # else another task was faster
-                self._transport = kind(self.endpoint, clock=self._clock)
+    async def _open(self) -> AsyncTransport:
+        """Make the transport, at the first use."""
+        kind = await _in_thread(load_transport) if _loaded_transport is None else _loaded_transport
+        if self._transport is None:  # else another task was faster
+            self._transport = kind(self.endpoint, clock=self._clock)
         return self._transport
 
-    async def _authorization(self, *, within: float) -> Authorization | None:
-        if self._tokens is None:
-            return self._unchanging_authorization
-        token = await self._tokens.get(within=within)
-        return Authorization("Bearer", token.secret, token)
-
     async def _fetch_token(self, source: TokenSource, within: float) -> Token:
-        transport = await self._opened()
+        transport = self._transport or await self._open()
         call = await _in_thread(self._token_call, source)
         with asking_for_token(call) as client_request_id:
             token = await transport.exchange(

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from weakref import WeakSet
 
@@ -112,26 +113,24 @@ class AsyncTransport:
     async def _send(self, exchange: Exchange) -> Response:
         route = self._routes.find(exchange)
         warn_if_unverified(route)
+        timeout_read = exchange.timeout_read
         answer = await self._session.request(
             exchange.request.method,
-            URL(route.url, encoded=True),
+            URL(route.url_of(exchange), encoded=True),
             data=exchange.body,
             headers=_headers_of(exchange),
-            skip_auto_headers=("Content-Type",),
             allow_redirects=False,
             proxy=route.proxy,
-            ssl=await self._tls_for(route),
-            timeout=_timeout_of(exchange),
+            ssl=(await self._tls_for(route)) if route.is_secure else True,
+            timeout=_timeout(exchange.timeout_connect, timeout_read),
         )
         try:
-            body = await _read_whole(answer.content, deadline=time.monotonic() + exchange.timeout_read)
+            body = await _read_whole(answer.content, deadline=time.monotonic() + timeout_read)
         finally:
             answer.close()  # its connection, unless the answer came whole and gave it back
-        return exchange.response(answer.status, _joined(answer.raw_headers).items(), body, self._clock())
+        return exchange.response(answer.status, _joined(answer.raw_headers), body, self._clock())
 
     async def _tls_for(self, route: Route) -> Any:
-        if not route.is_secure:
-            return True
         if route.verify not in self._tls:
             self._tls[route.verify] = await asyncio.to_thread(tls_context, route.verify)
         return self._tls[route.verify]
@@ -142,8 +141,8 @@ def _headers_of(exchange: Exchange) -> dict[str, str]:
     return exchange.headers if authorization is None else {**exchange.headers, "Authorization": authorization}
 
 
-def _timeout_of(exchange: Exchange) -> aiohttp.ClientTimeout:
-    connect, read = exchange.timeout_connect, exchange.timeout_read
+@lru_cache(maxsize=8)
+def _timeout(connect: float, read: float) -> aiohttp.ClientTimeout:
     # The total ends what the others do not: a request that nobody takes off the wire, a head that never ends.
     return aiohttp.ClientTimeout(total=connect + 2 * read, connect=connect, sock_read=read)
 
@@ -158,8 +157,8 @@ async def _read_whole(stream: aiohttp.StreamReader, deadline: float) -> bytes:
     return bytes(body)
 
 
-def _joined(headers: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
-    """Return headers as text; such as have come several times as one."""
+def _joined(headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
+    """Return headers as text, their names in lower case; such as have come several times as one."""
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -191,7 +190,7 @@ class _NoAnswerError(Exception):
     """No answer came."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Watch:
     """
     What was seen of one exchange.

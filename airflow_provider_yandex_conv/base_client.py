@@ -64,6 +64,8 @@ class BaseClient:
         self.log: Log = log or logging.getLogger(type(self).__module__)
         self._mask = mask
         self._clock = clock
+        #: What a credential that stays the same puts into the ``Authorization`` header, or None for no such header.
+        self._unchanging_authorization = _unchanging(credential)
         #: The call that creates something and was last cut off from outside: by a time limit of the task, by a signal.
         self.cut_off: YandexAIStudioError | None = None
 
@@ -81,13 +83,6 @@ class BaseClient:
         """Keep what is known of a creating request that was cut off from outside."""
         self.cut_off = cut
 
-    @property
-    def _unchanging_authorization(self) -> Authorization | None:
-        """What a credential that stays the same puts into the ``Authorization`` header, or None for no such header."""
-        if isinstance(self.credential, TokenSource) or self.credential.secret is None:
-            return None
-        return Authorization(self.credential.scheme, self.credential.secret)
-
     def _token_call(self, source: TokenSource) -> Call[Token]:
         """Return what to ask for a token, its secrets masked. Reads files, and signs."""
         call = source.token_call(self._clock())
@@ -98,6 +93,12 @@ class BaseClient:
     def _masked(self, token: Token) -> Token:
         token.secret.register(self._mask)
         return token
+
+
+def _unchanging(credential: Credential) -> Authorization | None:
+    if isinstance(credential, TokenSource) or credential.secret is None:
+        return None
+    return Authorization(credential.scheme, credential.secret)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, AnyStr
 from urllib.parse import urlencode
@@ -133,14 +133,16 @@ class Exchange:
         )
         return (urlencode(revealed) if self.request.form else json.dumps(revealed)).encode()
 
-    def response(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, received_at: float) -> Response:
-        """Return an answer as it is read, its headers without the secrets that a server may hand back."""
-        return Response(
-            status=status,
-            headers={name.lower(): _redact(value, self._secrets) for name, value in headers},
-            body=body,
-            received_at=received_at,
-        )
+    def response(self, status: int, headers: dict[str, str], body: bytes, received_at: float) -> Response:
+        """
+        Return an answer as it is read, its headers without the secrets that a server may hand back.
+
+        :param headers: names in lower case.
+        """
+        values = "\n".join(headers.values())
+        if _redact(values, self._secrets) != values:
+            headers = {name: _redact(value, self._secrets) for name, value in headers.items()}
+        return Response(status, headers, body, received_at)
 
     def read(self, response: Response, parse: Callable[[Response], T]) -> T:
         """

@@ -25,9 +25,9 @@ from airflow_provider_yandex_conv.exchange import Exchange
 @dataclass(frozen=True, slots=True)
 class Route:
     """
-    The way of one request.
+    The way that all requests to one origin go.
 
-    :param url: as it is sent, query included, encoded.
+    :param url: the origin as it is sent, encoded.
     :param proxies: proxy URL by scheme, as ``requests`` takes them, those of the environment included.
     :param proxy: URL of the one that it takes, or None for none.
     :param verify: whether the server's certificate is checked, or the path of a file or folder of CA certificates.
@@ -41,7 +41,15 @@ class Route:
     @property
     def is_secure(self) -> bool:
         """Whether any part of the way is TLS."""
-        return any(url is not None and url[:6].lower() == "https:" for url in (self.url, self.proxy))
+        return self.url[:6].lower() == "https:" or (self.proxy or "")[:6].lower() == "https:"
+
+    def url_of(self, exchange: Exchange) -> str:
+        """Return the URL of a request as it is sent, query included, encoded."""
+        if not exchange.path:
+            return self.url
+        # Both are encoded already, in the very way in which requests encodes.
+        query = f"?{urlencode(exchange.query)}" if exchange.query else ""
+        return f"{self.url.rstrip('/')}/{exchange.path}{query}"
 
 
 class Routes:
@@ -63,14 +71,11 @@ class Routes:
 
         :raises requests.RequestException: it has no valid URL.
         """
-        way = self._ways.get(exchange.origin)
+        origin = exchange.origin
+        way = self._ways.get(origin)
         if way is None:
-            way = self._ways[exchange.origin] = self._explore(exchange)
-        if not exchange.path:
-            return way
-        # Both are encoded already, in the very way in which requests encodes.
-        query = f"?{urlencode(exchange.query)}" if exchange.query else ""
-        return Route(f"{way.url.rstrip('/')}/{exchange.path}{query}", way.proxies, way.proxy, way.verify)
+            way = self._ways[origin] = self._explore(exchange)
+        return way
 
     def _explore(self, exchange: Exchange) -> Route:
         """Return the way to what all requests to an origin have in common."""

@@ -154,8 +154,6 @@ class Sending(Generic[T]):
                 InterruptedCallError(f"{self._call.name}: told to stop before attempt {self._attempt_number + 1}")
             )
         self._attempt_number += 1
-        if self._attempt_number == 1:
-            self._started_at = time.monotonic()
         self._authorization = None
         self._client_request_id = self._given_id or str(uuid.uuid4())
         self._left = False

@@ -125,7 +125,7 @@ class Transport:
         prepared = requests.PreparedRequest()
         prepared.prepare(
             method=exchange.request.method,
-            url=route.url,
+            url=route.url_of(exchange),
             headers={**_HEADERS, **exchange.headers},
             data=exchange.body,
             auth=_Authorizer(exchange),
@@ -138,7 +138,8 @@ class Transport:
             proxies=dict(route.proxies),
         ) as answer:
             body = _read_whole(answer.raw, deadline=time.monotonic() + exchange.timeout_read)
-        return exchange.response(answer.status_code, answer.headers.items(), body, self._clock())
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return exchange.response(answer.status_code, headers, body, self._clock())
 
     @staticmethod
     def _failure(error: Exception, exchange: Exchange, watch: _Watch) -> YandexAIStudioError:

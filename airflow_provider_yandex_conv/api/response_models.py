@@ -112,7 +112,7 @@ class ModelResponse:
         created_at = raw.get("created_at")
         return cls(
             id=required_id(raw, response),
-            status=_text(raw, "status") or "unknown",
+            status=_status(raw),
             output=tuple(
                 Item(id=str(one.get("id") or ""), type=str(one.get("type") or "message"), raw=one)
                 for one in (output if isinstance(output, list) else ())
@@ -192,6 +192,22 @@ class ResponseDeleted:
         if decode_object(response).get("deleted", True) is not True:
             raise invalid_response(response, "the answer says that the response was not deleted")
         return cls()
+
+
+def status_from_response(response: Response) -> str:
+    """
+    Read the status of a model's response from an answer, as :meth:`ModelResponse.from_response` does.
+
+    :raises InvalidResponseError: a success without an id.
+    :raises APIStatusError: the answer is not a success.
+    """
+    raw = decode_object(response)
+    required_id(raw, response)
+    return _status(raw)
+
+
+def _status(raw: Mapping[str, Any]) -> str:
+    return _text(raw, "status") or "unknown"
 
 
 def _text(raw: object, key: str) -> str | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
 from airflow_provider_yandex_conv.triggers.clients import shared_client
-
-if TYPE_CHECKING:
-    from airflow_provider_yandex_conv.api.response_models import ModelResponse
 
 
 class YandexResponseTrigger(BaseTrigger):
@@ -68,9 +65,9 @@ class YandexResponseTrigger(BaseTrigger):
         error: str | None = None
         timed_out = False
         try:
-            status = (await self._wait()).status
+            status = await self._wait()
         except PollTimeoutError as late:
-            status = late.found.status if late.found else None
+            status = late.found
             error, timed_out = str(late), True
         except YandexAIStudioError as failure:
             error = str(failure)
@@ -91,15 +88,16 @@ class YandexResponseTrigger(BaseTrigger):
         else:
             self.log.info("Told to stop: response %s is %s now", self.response_id, cancelled.status)
 
-    async def _wait(self) -> ModelResponse:
+    async def _wait(self) -> str:
         from airflow_provider_yandex_conv.api import responses
+        from airflow_provider_yandex_conv.api.response_models import TERMINAL_STATUSES
         from airflow_provider_yandex_conv.polling import Polling, PollSchedule
 
-        call = responses.get(self.response_id)
-        polling: Polling[ModelResponse] = Polling(
+        call = responses.get_status(self.response_id)
+        polling: Polling[str] = Polling(
             f"response {self.response_id}",
             PollSchedule(interval=self.poll_interval, max_interval=self.max_poll_interval, deadline=self.deadline),
-            lambda response: response.is_terminal,
+            TERMINAL_STATUSES.__contains__,
             log=self.log,
         )
         async with shared_client(self.yandex_ai_studio_conn_id) as client:
