@@ -25,8 +25,10 @@ from airflow_provider_yandex_conv.api.arguments import check_count
 from airflow_provider_yandex_conv.api.retry import RequestRetry
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, RateLimitError, YandexAIStudioError
 
-#: How many requests are under way before the first answer has come; from then on, one more for each answer.
-_START = 8
+#: How many requests are under way before the first answer has come, which is the quota that a folder has by default;
+#: from then on, one more for each answer.
+#: Source: https://yandex.cloud/en/docs/ai-studio/concepts/limits
+_START = 10
 #: After how many answers without a refusal the limit grows: so at most every 64th request is one too many.
 _GROW_AFTER = 64
 _GROW_AFTER_MOST = 1024

@@ -53,11 +53,11 @@ def test_a_rate_is_a_number(rate):
 
 def test_the_window_opens_with_the_answers():
     one = throttle()
-    assert fill(one) == 8
-    answer(one, count=8)
-    assert fill(one) == 16
-    answer(one, count=16)
-    assert fill(one) == 32
+    assert fill(one) == 10
+    answer(one, count=10)
+    assert fill(one) == 20
+    answer(one, count=20)
+    assert fill(one) == 40
 
 
 def test_the_window_never_opens_wider_than_allowed():
@@ -70,9 +70,9 @@ def test_the_window_never_opens_wider_than_allowed():
 def test_each_refusal_takes_one_from_the_window():
     one = throttle()
     fill(one)
-    answer(one, count=8)
-    assert fill(one) == 16
-    for _ in range(6):
+    answer(one, count=10)
+    assert fill(one) == 20
+    for _ in range(10):
         refuse(one)
     assert one.limit == 10
     answer(one, count=10)
@@ -172,7 +172,7 @@ def test_a_single_failure_is_not_put_down_to_the_server():
 def test_after_several_in_a_row_one_at_a_time_is_sent():
     one = throttle()
     fill(one)
-    for _ in range(8):
+    for _ in range(10):
         one.failed(APIConnectionError("x"), 0)
         one.came_back()
     assert one.limit == 1
