@@ -26,3 +26,14 @@ def check_count(name: str, value: Any) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
+def check_window(concurrency: int, rate: float | None) -> None:
+    """
+    Check what an author may set of a window.
+
+    :raises ConfigurationError: a number is out of its range.
+    """
+    check_count("concurrency", concurrency)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6):
+        raise ConfigurationError(f"rate must be a number of requests per second greater than 0, or None, got {rate!r}")

@@ -21,9 +21,9 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from airflow_provider_yandex_conv.api.arguments import check_count
+from airflow_provider_yandex_conv.api.arguments import check_window
 from airflow_provider_yandex_conv.api.retry import RequestRetry
-from airflow_provider_yandex_conv.exceptions import ConfigurationError, RateLimitError, YandexAIStudioError
+from airflow_provider_yandex_conv.exceptions import RateLimitError, YandexAIStudioError
 
 #: How many requests are under way before the first answer has come, which is the quota that a folder has by default;
 #: from then on, one more for each answer.
@@ -192,14 +192,3 @@ class Throttle:
         longest = min(self._retry.wait_max, self._retry.wait_initial * 2.0 ** min(self._rounds, 64))
         self._rounds += 1
         self._resume_at = now + (longest * (1 + self._draw()) / 2 if retry_after is None else retry_after)
-
-
-def check_window(concurrency: int, rate: float | None) -> None:
-    """
-    Check what an author may set of a window.
-
-    :raises ConfigurationError: a number is out of its range.
-    """
-    check_count("concurrency", concurrency)
-    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e6):
-        raise ConfigurationError(f"rate must be a number of requests per second greater than 0, or None, got {rate!r}")

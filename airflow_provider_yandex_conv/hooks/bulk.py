@@ -1,4 +1,8 @@
-"""The methods of the hook for many at once."""
+"""
+The methods of the hook for many at once.
+
+What a batch takes is imported by the method that runs one, as most tasks run none.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_provider_yandex_conv._compat import object_storage_path
-from airflow_provider_yandex_conv.api.arguments import check_choice
-from airflow_provider_yandex_conv.bulk.muted import Muted, Quiet
-from airflow_provider_yandex_conv.bulk.outcome import AddedItems, Batch, CreatedConversations, DeletedConversations
-from airflow_provider_yandex_conv.bulk.source import checked, open_source
-from airflow_provider_yandex_conv.bulk.throttle import Throttle, check_window
+from airflow_provider_yandex_conv.api.arguments import check_choice, check_window
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.unsupported import delete_conversation
 
 if TYPE_CHECKING:
     from airflow_provider_yandex_conv.bulk.batch import BatchRun
     from airflow_provider_yandex_conv.bulk.job import BatchJournal, Work
+    from airflow_provider_yandex_conv.bulk.outcome import AddedItems, Batch, CreatedConversations, DeletedConversations
 
-AnyBatch = TypeVar("AnyBatch", bound=Batch[Any])
+AnyBatch = TypeVar("AnyBatch", bound="Batch[Any]")
 
 
 class BulkMethods(ConnectedHook):
@@ -65,6 +66,7 @@ class BulkMethods(ConnectedHook):
         check_choice("on_ambiguous", on_ambiguous, "recreate", "fail")
         check_window(concurrency, rate)
         from airflow_provider_yandex_conv.bulk.creating import ConversationWork
+        from airflow_provider_yandex_conv.bulk.outcome import CreatedConversations
 
         run = self._new_batch(
             "conversations",
@@ -104,6 +106,7 @@ class BulkMethods(ConnectedHook):
         """
         check_choice("on_ambiguous", on_ambiguous, "reconcile", "fail")
         check_window(concurrency, rate)
+        from airflow_provider_yandex_conv.bulk.outcome import AddedItems
         from airflow_provider_yandex_conv.bulk.threads import ThreadedWork
         from airflow_provider_yandex_conv.hooks.additions import Addition
 
@@ -143,6 +146,9 @@ class BulkMethods(ConnectedHook):
         :raises YandexAIStudioError: never of one conversation alone.
         """
         check_window(concurrency, rate)
+        from airflow_provider_yandex_conv.bulk.muted import Quiet
+        from airflow_provider_yandex_conv.bulk.outcome import DeletedConversations
+        from airflow_provider_yandex_conv.bulk.source import checked
         from airflow_provider_yandex_conv.bulk.threads import ThreadedWork, WindowClient
 
         def delete(client: WindowClient) -> bool:
@@ -185,6 +191,9 @@ class BulkMethods(ConnectedHook):
     ) -> BatchRun[Any]:
         from airflow_provider_yandex_conv.async_client import AsyncClient
         from airflow_provider_yandex_conv.bulk.batch import BatchRun
+        from airflow_provider_yandex_conv.bulk.muted import Muted
+        from airflow_provider_yandex_conv.bulk.source import open_source
+        from airflow_provider_yandex_conv.bulk.throttle import Throttle
 
         source = open_source(what, given, lambda url: object_storage_path(url).open())
         client = self._build(AsyncClient)

@@ -1,4 +1,8 @@
-"""The methods of the hook for model responses."""
+"""
+The methods of the hook for model responses.
+
+What a response is, is imported by the method that asks for one, as most tasks ask for none.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_yandex_conv.api import responses
 from airflow_provider_yandex_conv.hooks.base import ConnectedHook
 from airflow_provider_yandex_conv.hooks.listing import iterate_pages
 from airflow_provider_yandex_conv.hooks.unsupported import delete, is_response, not_found_or_not_offered
@@ -63,6 +66,8 @@ class ResponseMethods(ConnectedHook):
         :raises AmbiguousOutcomeError: the answer was lost; the response may exist, and be billed.
         :raises YandexAIStudioError: the request failed; no response was created.
         """
+        from airflow_provider_yandex_conv.api import responses
+
         call = responses.create(
             input,
             model=model,
@@ -83,6 +88,8 @@ class ResponseMethods(ConnectedHook):
         :raises NotFoundError: there is none of that id, or it was created with ``store=False``.
         :raises YandexAIStudioError: the request failed.
         """
+        from airflow_provider_yandex_conv.api import responses
+
         return self.get_conn().send(responses.get(response_id))
 
     def cancel_response(self, response_id: str) -> ModelResponse:
@@ -98,6 +105,8 @@ class ResponseMethods(ConnectedHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
+        from airflow_provider_yandex_conv.api import responses
+
         with not_found_or_not_offered(partial(is_response, self.get_conn(), response_id)):
             return self.get_conn().send(responses.cancel(response_id))
 
@@ -114,6 +123,8 @@ class ResponseMethods(ConnectedHook):
         :raises UnsupportedEndpointError: the server does not offer the endpoint.
         :raises YandexAIStudioError: the request failed.
         """
+        from airflow_provider_yandex_conv.api import responses
+
         return delete(
             self.get_conn(),
             f"Response {response_id}",
@@ -146,5 +157,7 @@ class ResponseMethods(ConnectedHook):
         :raises NotFoundError: there is no such response; while iterating.
         :raises YandexAIStudioError: a request failed; while iterating.
         """
+        from airflow_provider_yandex_conv.api import responses
+
         page = partial(responses.input_items, response_id, order=order)
         return iterate_pages(self.get_conn(), page, after=after, page_size=page_size, limit=limit)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_yandex_conv.api import conversations, responses
+from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.exceptions import NotFoundError, UnsupportedEndpointError, YandexAIStudioError
 from airflow_provider_yandex_conv.hooks.listing import iterate
 
@@ -91,6 +91,8 @@ def is_conversation(client: Caller, conversation_id: str) -> bool:
 
 def is_response(client: Caller, response_id: str) -> bool:
     """Tell whether there is such a response, or raise ``NotFoundError``."""
+    from airflow_provider_yandex_conv.api import responses
+
     client.send(responses.get(response_id))
     return True
 

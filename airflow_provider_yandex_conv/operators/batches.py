@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_yandex_conv._compat import AirflowFailException
-from airflow_provider_yandex_conv.api.arguments import check_count
-from airflow_provider_yandex_conv.bulk.throttle import check_window
+from airflow_provider_yandex_conv.api.arguments import check_count, check_window
 from airflow_provider_yandex_conv.exceptions import BatchIncompleteError
 from airflow_provider_yandex_conv.operators.base import YandexAIStudioOperator
 
