@@ -279,7 +279,7 @@ def test_a_server_that_dies_and_comes_back_is_waited_for(monkeypatch, logged):
         while len(first.conversations) < 100:
             time.sleep(0.005)
         first.stop()
-        time.sleep(2)  # as long as it is away
+        time.sleep(10)  # as long as it is away
         servers.append(Emulator(port=port))
         servers[1].start()
 
