@@ -19,7 +19,7 @@ _GIVEN_FOR = 60.0
 _UNDER_WAY = 50
 
 
-class shared_client:  # noqa: N801  # used like a function
+class SharedClient:
     """
     A client for the length of an ``async with``, which is closed when the last trigger that uses it has ended.
 

@@ -12,7 +12,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_yandex_conv._compat import event_trigger
 from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
-from airflow_provider_yandex_conv.triggers.clients import shared_client
+from airflow_provider_yandex_conv.triggers.clients import SharedClient
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseEventTrigger
@@ -167,5 +167,5 @@ class YandexConversationItemTrigger(BaseEventTrigger):
             bool,
             log=self.log,
         )
-        async with shared_client(self.yandex_ai_studio_conn_id) as client:
+        async with SharedClient(self.yandex_ai_studio_conn_id) as client:
             return await polling.drive_async(lambda: new.look_async(client.send))

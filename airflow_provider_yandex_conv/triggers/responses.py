@@ -8,7 +8,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_yandex_conv.exceptions import PollTimeoutError, YandexAIStudioError
-from airflow_provider_yandex_conv.triggers.clients import shared_client
+from airflow_provider_yandex_conv.triggers.clients import SharedClient
 
 
 class YandexResponseTrigger(BaseTrigger):
@@ -81,7 +81,7 @@ class YandexResponseTrigger(BaseTrigger):
         from airflow_provider_yandex_conv.api import responses
 
         try:
-            async with shared_client(self.yandex_ai_studio_conn_id) as client:
+            async with SharedClient(self.yandex_ai_studio_conn_id) as client:
                 cancelled = await client.send(responses.cancel(self.response_id))
         except YandexAIStudioError as error:
             self.log.warning("Response %s could not be cancelled, and may be billed: %s", self.response_id, error)
@@ -100,5 +100,5 @@ class YandexResponseTrigger(BaseTrigger):
             TERMINAL_STATUSES.__contains__,
             log=self.log,
         )
-        async with shared_client(self.yandex_ai_studio_conn_id) as client:
+        async with SharedClient(self.yandex_ai_studio_conn_id) as client:
             return await polling.drive_async(lambda: client.send(call))

@@ -96,7 +96,7 @@ def test_one_that_begins_while_a_failed_client_is_still_held_gets_another(emulat
         with pytest.raises(ConfigurationError):
             await held.client()
         monkeypatch.setenv(VARIABLE, emulator.connection())
-        async with clients.shared_client(DEFAULT) as client:
+        async with clients.SharedClient(DEFAULT) as client:
             return client
 
     assert asyncio.run(hold_one_and_begin_another()) is not None
@@ -104,8 +104,8 @@ def test_one_that_begins_while_a_failed_client_is_still_held_gets_another(emulat
 
 def test_the_client_is_closed_by_the_last_who_leaves(response_ids):
     async def leave_one_by_one():
-        async with clients.shared_client(DEFAULT) as first:
-            async with clients.shared_client(DEFAULT) as second:
+        async with clients.SharedClient(DEFAULT) as first:
+            async with clients.SharedClient(DEFAULT) as second:
                 assert second is first
                 await event_of(response_ids[0])
                 transport = first._transport
@@ -117,13 +117,13 @@ def test_the_client_is_closed_by_the_last_who_leaves(response_ids):
 
 def test_one_that_begins_later_sees_a_change_of_the_connection_and_the_earlier_keeps_its_own(emulator, monkeypatch):
     async def change_the_connection():
-        async with clients.shared_client(DEFAULT) as early:
+        async with clients.SharedClient(DEFAULT) as early:
             monkeypatch.setenv(VARIABLE, emulator.connection(timeout_read=7))
-            async with clients.shared_client(DEFAULT) as soon:
+            async with clients.SharedClient(DEFAULT) as soon:
                 assert soon is early
             (shared,) = clients._given.values()
             shared._given_until = time.monotonic()
-            async with clients.shared_client(DEFAULT) as late:
+            async with clients.SharedClient(DEFAULT) as late:
                 return early.endpoint.timeout_read, late.endpoint.timeout_read
 
     assert asyncio.run(change_the_connection()) == (30, 7)
