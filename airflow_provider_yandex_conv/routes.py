@@ -10,8 +10,8 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import requests
@@ -22,8 +22,7 @@ from urllib3.util import create_urllib3_context
 from airflow_provider_yandex_conv.exchange import Exchange
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """
     The way that all requests to one origin go.
 
