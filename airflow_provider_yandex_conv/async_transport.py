@@ -34,7 +34,7 @@ from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenReq
 from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import YandexAIStudioError
-from airflow_provider_yandex_conv.exchange import Exchange
+from airflow_provider_yandex_conv.exchange import AnswerTooLargeError, Exchange, check_size
 from airflow_provider_yandex_conv.routes import Route, Routes, tls_context, warn_if_unverified
 
 #: Seconds for which a connection is kept open: longer than the longest wait between two looks at a response.
@@ -152,6 +152,7 @@ async def _read_whole(stream: aiohttp.StreamReader, deadline: float) -> bytes:
     body = bytearray()
     async for chunk in stream.iter_any():
         body += chunk
+        check_size(body)
         if time.monotonic() > deadline:
             raise asyncio.TimeoutError
     return bytes(body)
@@ -169,6 +170,8 @@ def _joined(headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
 def _failure(error: Exception, exchange: Exchange, watch: _Watch) -> YandexAIStudioError:
     if watch.sent is None:
         return exchange.cannot_be_made(error)
+    if isinstance(error, AnswerTooLargeError):
+        return exchange.too_large()
     applied = None if watch.sent else False
     if isinstance(error, asyncio.TimeoutError):
         return exchange.too_slow(applied=applied)

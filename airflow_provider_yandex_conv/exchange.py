@@ -26,8 +26,14 @@ from airflow_provider_yandex_conv.exceptions import (
 _MIN_SECRET_IN_DATA = 12
 #: Seconds in which a service on this machine's own link accepts a connection, where there is one.
 _LOCAL_CONNECT_TIMEOUT = 2.0
+#: The largest answer that is read, in bytes and decompressed: far beyond any of the API, and what a worker can bear.
+MAX_ANSWER_BYTES = 268_435_456
 #: No proxy for any URL, whatever the environment says.
 _NO_PROXIES = {"http": None, "https": None, "all": None}
+
+
+class AnswerTooLargeError(Exception):
+    """More of an answer came than is read."""
 
 
 class Exchange:
@@ -184,9 +190,25 @@ class Exchange:
             return APITimeoutError(f"no connection to {self._where} in {self.timeout_connect:g} s", applied=False)
         return APITimeoutError(f"no whole answer from {self._where} in {self.timeout_read:g} s", applied=None)
 
+    def too_large(self) -> InvalidResponseError:
+        """Return what it means that an answer is larger than ``MAX_ANSWER_BYTES``."""
+        error = InvalidResponseError(f"the answer of {self._where} is larger than {MAX_ANSWER_BYTES:,} bytes")
+        error.transient, error.advice = False, "The same request will fail again"
+        return error
+
     @property
     def _where(self) -> str:
         return self.request.url if isinstance(self.request, TokenRequest) else self._endpoint.base_url
+
+
+def check_size(body: bytearray) -> None:
+    """
+    Check what has come of an answer so far, decompressed.
+
+    :raises AnswerTooLargeError: it is more than ``MAX_ANSWER_BYTES``.
+    """
+    if len(body) > MAX_ANSWER_BYTES:
+        raise AnswerTooLargeError
 
 
 def _redact_long(body: bytes, secrets: Sequence[Secret]) -> bytes:

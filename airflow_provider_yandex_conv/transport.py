@@ -34,7 +34,7 @@ from airflow_provider_yandex_conv.api.wire import Request, Response, T, TokenReq
 from airflow_provider_yandex_conv.auth.credential import Authorization
 from airflow_provider_yandex_conv.endpoint import Endpoint
 from airflow_provider_yandex_conv.exceptions import InterruptedCallError, YandexAIStudioError
-from airflow_provider_yandex_conv.exchange import Exchange
+from airflow_provider_yandex_conv.exchange import AnswerTooLargeError, Exchange, check_size
 from airflow_provider_yandex_conv.routes import Routes
 
 _CHUNK_BYTES = 65_536
@@ -147,6 +147,8 @@ class Transport:
             return InterruptedCallError(error.message)  # anew, as a traceback leads to the request
         if watch.sent is None and not isinstance(error, requests.ConnectionError | requests.Timeout):
             return exchange.cannot_be_made(error)
+        if isinstance(error, AnswerTooLargeError):
+            return exchange.too_large()
         applied = False if watch.sent is False else None
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
             return exchange.too_slow(applied=applied)
@@ -171,6 +173,7 @@ def _read_whole(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
     body = bytearray()
     while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
         body += chunk
+        check_size(body)
         if time.monotonic() > deadline:
             raise urllib3.exceptions.TimeoutError("the answer did not end")
     return bytes(body)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from airflow_provider_yandex_conv import exceptions as errors
+from airflow_provider_yandex_conv import exchange
 from airflow_provider_yandex_conv.api import conversations
 from airflow_provider_yandex_conv.auth.api_key import APIKey
 from airflow_provider_yandex_conv.auth.secret import Secret
@@ -65,6 +68,24 @@ def test_a_request_that_timed_out_at_the_server_is_repeated_where_that_is_safe(e
     created = client.send(conversations.create())
     emulator.fail("getConversation", status=408)
     assert client.send(conversations.get(created.id)) == created
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_an_answer_without_end_does_not_fill_the_memory(make_client, monkeypatch, encoding):
+    monkeypatch.setattr(exchange, "MAX_ANSWER_BYTES", 1_000_000)
+    body = b'{"id": "c1", "object": "conversation", "metadata": {"a": "' + b"b" * 4_000_000 + b'"}}'
+    if encoding == "gzip":
+        too_much = answer("200 OK", gzip.compress(body), Content_Encoding="gzip")
+    else:
+        too_much = answer("200 OK", body)
+    with answering(*[too_much] * 3) as (port, seen):
+        client = make_client(base_url=f"http://127.0.0.1:{port}/v1")
+        with pytest.raises(errors.InvalidResponseError, match="is larger than 1,000,000 bytes"):
+            client.send(conversations.get("c1"))
+        assert len(seen) == 1  # another attempt would meet the same
+        with pytest.raises(errors.AmbiguousOutcomeError, match="is larger than 1,000,000 bytes"):
+            client.send(conversations.create(), on_lost=lambda lost: None)
+        assert len(seen) == 2
 
 
 def test_a_reader_that_breaks_makes_it_ambiguous(emulator, client):
