@@ -39,6 +39,8 @@ from airflow_provider_yandex_conv.routes import Route, Routes, tls_context, warn
 
 #: Seconds for which a connection is kept open: longer than the longest wait between two looks at a response.
 _KEEP_OPEN = 60.0
+#: What aiohttp is not to add to a request without a body; it adds nothing to others, nor to a GET.
+_NO_TYPE = ("Content-Type",)
 #: The longest line of the head of an answer, in bytes, as in the standard library.
 _MAX_LINE = 65_536
 
@@ -119,6 +121,7 @@ class AsyncTransport:
             URL(route.url_of(exchange), encoded=True),
             data=exchange.body,
             headers=_headers_of(exchange),
+            skip_auto_headers=_NO_TYPE if exchange.request.body is None and exchange.request.method != "GET" else None,
             allow_redirects=False,
             proxy=route.proxy,
             ssl=(await self._tls_for(route)) if route.is_secure else True,

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import traceback
+from contextlib import suppress
 
 import pytest
 
@@ -145,6 +146,14 @@ def test_headers_say_who_asks_for_which_folder_and_each_attempt_has_its_own_id(e
         assert request.headers["accept"] == "application/json"
         assert request.headers["content-type"] == "application/json"
     assert len({request.headers["x-client-request-id"] for request in emulator.requests}) == 2
+
+
+@every_call
+def test_what_has_no_body_has_no_type_either(emulator, client, call):
+    with suppress(errors.NotFoundError):
+        client.send(call)
+    sent = emulator.requests[0].headers
+    assert sent.get("content-type") == (None if call.request.body is None else "application/json")
 
 
 def test_an_id_arrives_as_it_was_given(emulator, client):
