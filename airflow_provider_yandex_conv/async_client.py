@@ -103,11 +103,8 @@ class AsyncClient(BaseClient):
     async def _attempt(self, sending: Sending[T], call: Call[T]) -> T:
         sending.begin()
         try:
-            transport = self._transport or await self._open()
-            authorization = self._unchanging_authorization
-            if self._tokens is not None:
-                token = await self._tokens.get(within=sending.time_left)
-                authorization = Authorization("Bearer", token.secret, token)
+            transport = await self._opened()
+            authorization = await self._authorization(within=sending.time_left)
             return await transport.exchange(
                 call.request,
                 call.parse,
@@ -118,15 +115,22 @@ class AsyncClient(BaseClient):
         except BaseException as error:  # noqa: BLE001  # one of another kind is raised again
             return sending.settle(error)
 
-    async def _open(self) -> AsyncTransport:
-        """Make the transport, at the first use."""
-        kind = await _in_thread(load_transport) if _loaded_transport is None else _loaded_transport
-        if self._transport is None:  # else another task was faster
-            self._transport = kind(self.endpoint, clock=self._clock)
+    async def _opened(self) -> AsyncTransport:
+        """Return the transport, made at the first use."""
+        if self._transport is None:
+            kind = await _in_thread(load_transport) if _loaded_transport is None else _loaded_transport
+            if self._transport is None:  # else another task was faster
+                self._transport = kind(self.endpoint, clock=self._clock)
         return self._transport
 
+    async def _authorization(self, *, within: float) -> Authorization | None:
+        if self._tokens is None:
+            return self._unchanging_authorization
+        token = await self._tokens.get(within=within)
+        return Authorization("Bearer", token.secret, token)
+
     async def _fetch_token(self, source: TokenSource, within: float) -> Token:
-        transport = self._transport or await self._open()
+        transport = await self._opened()
         call = await _in_thread(self._token_call, source)
         with asking_for_token(call) as client_request_id:
             token = await transport.exchange(

@@ -124,7 +124,7 @@ class AsyncTransport:
             skip_auto_headers=_NO_TYPE if exchange.request.body is None and exchange.request.method != "GET" else None,
             allow_redirects=False,
             proxy=route.proxy,
-            ssl=(await self._tls_for(route)) if route.is_secure else True,
+            ssl=await self._tls_for(route),
             timeout=_timeout(exchange.timeout_connect, timeout_read),
         )
         try:
@@ -134,6 +134,8 @@ class AsyncTransport:
         return exchange.response(answer.status, _joined(answer.raw_headers), body, self._clock())
 
     async def _tls_for(self, route: Route) -> Any:
+        if not route.is_secure:
+            return True
         if route.verify not in self._tls:
             self._tls[route.verify] = await asyncio.to_thread(tls_context, route.verify)
         return self._tls[route.verify]

@@ -73,9 +73,7 @@ class Endpoint:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The passwords of proxies, as written and as sent: a proxy may hand back what it refuses."""
-        if not self.proxies:
-            return ()
-        return tuple(secret for url in self.proxies.values() for secret in _secrets_in_url(url))
+        return tuple(secret for url in (self.proxies or {}).values() for secret in _secrets_in_url(url))
 
 
 def _is_timeout(seconds: object) -> bool:

@@ -40,7 +40,7 @@ class Route(NamedTuple):
     @property
     def is_secure(self) -> bool:
         """Whether any part of the way is TLS."""
-        return self.url[:6].lower() == "https:" or (self.proxy or "")[:6].lower() == "https:"
+        return any(url is not None and url[:6].lower() == "https:" for url in (self.url, self.proxy))
 
     def url_of(self, exchange: Exchange) -> str:
         """Return the URL of a request as it is sent, query included, encoded."""

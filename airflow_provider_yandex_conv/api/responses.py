@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_yandex_conv.api.limits import check_objects
 from airflow_provider_yandex_conv.api.models import ItemPage
 from airflow_provider_yandex_conv.api.paging import MAX_PAGE_SIZE, Order, page_query
-from airflow_provider_yandex_conv.api.response_models import ModelResponse, ResponseDeleted, status_from_response
+from airflow_provider_yandex_conv.api.response_models import ModelResponse, ResponseDeleted
 from airflow_provider_yandex_conv.api.response_options import ResponseOptions, given_options
 from airflow_provider_yandex_conv.api.wire import Call, Request, Safety, encode_id
 from airflow_provider_yandex_conv.exceptions import ConfigurationError
@@ -76,20 +76,6 @@ def get(response_id: str) -> Call[ModelResponse]:
         name="get response",
         request=Request("GET", _path(response_id)),
         parse=ModelResponse.from_response,
-        safety=Safety.REPEATABLE,
-    )
-
-
-def get_status(response_id: str) -> Call[str]:
-    """
-    ``GET /responses/{response_id}``, of which only the status is read: a thousand waits look many thousand times.
-
-    :raises ConfigurationError: the id is empty.
-    """
-    return Call(
-        name="get response",
-        request=Request("GET", _path(response_id)),
-        parse=status_from_response,
         safety=Safety.REPEATABLE,
     )
 

@@ -96,4 +96,4 @@ class SecretObject(dict[str, Any]):
 
 def secrets_in(body: Mapping[str, Any] | None) -> tuple[Secret, ...]:
     """Return the values of a request's body that are secret."""
-    return tuple(value for value in body.values() if isinstance(value, Secret)) if body else ()
+    return tuple(value for value in (body or {}).values() if isinstance(value, Secret))

@@ -90,10 +90,13 @@ class YandexResponseTrigger(BaseTrigger):
 
     async def _wait(self) -> str:
         from airflow_provider_yandex_conv.api import responses
-        from airflow_provider_yandex_conv.api.response_models import TERMINAL_STATUSES
+        from airflow_provider_yandex_conv.api.response_models import TERMINAL_STATUSES, status_from_response
+        from airflow_provider_yandex_conv.api.wire import Call
         from airflow_provider_yandex_conv.polling import Polling, PollSchedule
 
-        call = responses.get_status(self.response_id)
+        whole = responses.get(self.response_id)
+        # Only the status is read, as a thousand waits look many thousand times.
+        call = Call(whole.name, whole.request, status_from_response, whole.safety)
         polling: Polling[str] = Polling(
             f"response {self.response_id}",
             PollSchedule(interval=self.poll_interval, max_interval=self.max_poll_interval, deadline=self.deadline),

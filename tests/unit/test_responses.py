@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_yandex_conv.api import responses
-from airflow_provider_yandex_conv.api.response_models import ModelResponse, ResponseDeleted, Usage
+from airflow_provider_yandex_conv.api.response_models import ModelResponse, ResponseDeleted, Usage, status_from_response
 from airflow_provider_yandex_conv.api.response_options import _KINDS, UNSUPPORTED, ResponseOptions
 from airflow_provider_yandex_conv.api.wire import Request, Response, Safety
 from airflow_provider_yandex_conv.exceptions import ConfigurationError, InvalidResponseError, NotFoundError
@@ -50,7 +50,6 @@ def said(text):
             Safety.CREATES,
         ),
         (responses.get("r/1"), Request("GET", "responses/r%2F1"), Safety.REPEATABLE),
-        (responses.get_status("r/1"), Request("GET", "responses/r%2F1"), Safety.REPEATABLE),
         (responses.cancel("r1"), Request("POST", "responses/r1/cancel"), Safety.REPEATABLE),
         (responses.delete("r1"), Request("DELETE", "responses/r1"), Safety.REPEATABLE),
         (
@@ -275,24 +274,24 @@ def test_a_conversation_and_an_error_may_be_plain_texts():
     assert (response.conversation_id, response.error_message, response.error_code) == ("c1", "Oops", None)
 
 
-@pytest.mark.parametrize("get", [responses.get, responses.get_status])
+@pytest.mark.parametrize("parse", [responses.get("r1").parse, status_from_response])
 @pytest.mark.parametrize("body", [{}, {"id": ""}, [], b"", b"{", {"error": {"message": "no"}}])
-def test_a_success_without_an_id_breaks_the_contract(body, get):
+def test_a_success_without_an_id_breaks_the_contract(body, parse):
     with pytest.raises(InvalidResponseError) as raised:
-        get("r1").parse(answer(body))
+        parse(answer(body))
     assert raised.value.applied is None
 
 
-@pytest.mark.parametrize("get", [responses.get, responses.get_status])
-def test_an_answer_that_is_no_success_is_the_error_that_it_says(get):
+@pytest.mark.parametrize("parse", [responses.get("r1").parse, status_from_response])
+def test_an_answer_that_is_no_success_is_the_error_that_it_says(parse):
     with pytest.raises(NotFoundError):
-        get("r1").parse(answer({"id": "r1", "status": "completed"}, status=404))
+        parse(answer({"id": "r1", "status": "completed"}, status=404))
 
 
 @pytest.mark.parametrize("status", ["queued", "completed", "brand_new", None, 7, ""])
 def test_the_status_alone_is_that_of_the_whole(status):
     body = answer({"id": "r1", "status": status})
-    assert responses.get_status("r1").parse(body) == responses.get("r1").parse(body).status
+    assert status_from_response(body) == responses.get("r1").parse(body).status
 
 
 def test_a_refusal_is_told_from_a_text():
