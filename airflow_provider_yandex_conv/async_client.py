@@ -97,6 +97,7 @@ class AsyncClient(BaseClient):
             await transport.close()
 
     async def _again(self, sending: Sending[T], call: Call[T]) -> T:
+        sending.raise_met()  # before a turn is waited for, as nothing is sent
         async with self._turns:
             return await self._attempt(sending, call)
 

@@ -146,9 +146,7 @@ class Sending(Generic[T]):
         :raises InterruptedCallError: no attempt may begin any more.
         :raises YandexAIStudioError: what the first attempt has met, in place of making it again.
         """
-        if self.met is not None:
-            met, self.met = self.met, None
-            raise met
+        self.raise_met()
         if self._sender.is_interrupted:
             raise self._with_lost(
                 InterruptedCallError(f"{self._call.name}: told to stop before attempt {self._attempt_number + 1}")
@@ -157,6 +155,16 @@ class Sending(Generic[T]):
         self._authorization = None
         self._client_request_id = self._given_id or str(uuid.uuid4())
         self._left = False
+
+    def raise_met(self) -> None:
+        """
+        Do nothing, but for the first time that ``tenacity`` asks for an attempt: that has been made.
+
+        :raises YandexAIStudioError: what the first attempt has met.
+        """
+        if self.met is not None:
+            met, self.met = self.met, None
+            raise met
 
     def leave(self, authorization: Authorization | None) -> str:
         """

@@ -165,6 +165,22 @@ class TestLoop:
 
         assert [one.id for one in asyncio.run(main())] == [one["id"] for one in emulator.conversations]
 
+    def test_a_failure_does_not_wait_for_the_turn_of_another_call(self, emulator, new):
+        emulator.fail("createConversation", delay=25)
+
+        async def main():
+            async with new() as client:
+                client.limit(1)
+                failing = asyncio.create_task(client.send(conversations.get("c1")))
+                slow = asyncio.create_task(client.send(conversations.create()))
+                with pytest.raises(errors.NotFoundError):
+                    await asyncio.wait_for(failing, 10)
+                await until(lambda: len(emulator.requests) == 2)
+                assert not slow.done()
+                await cancel(slow)
+
+        asyncio.run(main())
+
     def test_many_waits_go_on_beside_each_other(self, emulator, new):
         """Each for a mark that another task sets once all have looked."""
 
