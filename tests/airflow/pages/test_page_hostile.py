@@ -30,7 +30,7 @@ SCRIPTS = [
     "[x](/api/v2/connections)",
     "[x](//evil.example/)",
     "[x](#top)",
-    "[x](file:///anything)",
+    "[x](file:anything)",
     "[x](https://good.example@evil.example/)",
     "[x](https://evil.example\\@good.example/)",
     "![x](javascript:alert(1))",
