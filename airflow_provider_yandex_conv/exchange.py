@@ -27,6 +27,7 @@ _MIN_SECRET_IN_DATA = 12
 #: Seconds in which a service on this machine's own link accepts a connection, where there is one.
 _LOCAL_CONNECT_TIMEOUT = 2.0
 #: The largest answer that is read, in bytes and decompressed: far beyond any of the API, and what a worker can bear.
+#: Looked at after each piece, so that what the HTTP library makes of one piece comes on top.
 MAX_ANSWER_BYTES = 268_435_456
 #: No proxy for any URL, whatever the environment says.
 _NO_PROXIES = {"http": None, "https": None, "all": None}
