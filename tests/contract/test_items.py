@@ -23,7 +23,8 @@ def hook(emulator, monkeypatch):
 
 @pytest.fixture
 def conversation_id(hook):
-    return hook.create_conversation(items=said("before")).id
+    # With time enough: on a busy machine the short timeout of the hook may cut off a create, which is not sent again.
+    return YandexAIStudioHook(timeout_read=30).create_conversation(items=said("before")).id
 
 
 def said(*texts):
@@ -276,8 +277,9 @@ def test_an_unknown_choice_is_refused(hook):
 class TestListing:
     @pytest.fixture
     def thread(self, hook):
-        conversation_id = hook.create_conversation().id
-        hook.add_items(conversation_id, said(*map(str, range(7))), on_ambiguous="fail")
+        patient = YandexAIStudioHook(timeout_read=30)
+        conversation_id = patient.create_conversation().id
+        patient.add_items(conversation_id, said(*map(str, range(7))), on_ambiguous="fail")
         return conversation_id
 
     @staticmethod

@@ -64,8 +64,10 @@ def as_stored(item):
 def test_the_stored_list_is_the_wanted_one(server, monkeypatch, items, fault, skip, where):
     monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", server.connection(timeout_read=TIMEOUT))
     server.reset()
+    # With time enough: on a busy machine the short timeout of the add may cut off a create, which is not sent again.
+    patient = YandexAIStudioHook(timeout_read=30)
+    conversation_id = patient.create_conversation(items=[{"role": "user", "content": "before"}]).id
     hook = YandexAIStudioHook(request_retry=FAST)
-    conversation_id = hook.create_conversation(items=[{"role": "user", "content": "before"}]).id
     server.fail(where, skip=skip, **fault)
     added = hook.add_items(conversation_id, items)
     wanted = [as_stored(item) for item in items]
