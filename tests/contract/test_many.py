@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 
 import pytest
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.bulk import progress
 from airflow_provider_yandex_conv.emulator.server import Emulator
 from airflow_provider_yandex_conv.exceptions import (
     AuthenticationError,
@@ -126,6 +128,17 @@ def test_a_rate_is_kept(hook, emulator):
     began = time.monotonic()
     assert_each_exists_once(emulator, hook.create_conversations(specs(50), rate=100).ids)
     assert time.monotonic() - began > 0.45
+
+
+def test_the_log_says_how_far_it_has_come(hook, emulator, monkeypatch, logged):
+    monkeypatch.setattr(progress, "_INTERVAL", 0.5)
+    hook.create_conversations(specs(100), rate=40)
+    told = re.findall(r"(\d+) of 100 conversations done, 0 failed, (\d+\.\d) per second, about \d+ s left", logged())
+    done = [int(number) for number, _ in told]
+    assert 2 <= len(done) <= 6
+    assert done == sorted(done)
+    assert all(0 < number <= 100 for number in done)
+    assert all(float(speed) < 60 for _, speed in told)
 
 
 def test_the_window_finds_a_quota_of_requests_under_way(hook, emulator):
