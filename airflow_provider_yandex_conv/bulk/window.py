@@ -80,7 +80,7 @@ class Trial:
 
 class Window:
     """
-    Sends calls within the limits of a throttle. Used within one event loop.
+    Sends calls within the limits of a throttle. Used within one event loop, and stopped before a call is cancelled.
 
     :param retry: how often and how patiently one request is sent again; ``timeout`` is how long nobody may succeed.
     """
@@ -93,7 +93,7 @@ class Window:
         self.retry = retry
         self._once = _Once(attempts=2, timeout=retry.timeout)
         self._loop = loop
-        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         #: Why nothing more is sent.
         self.stopped: YandexAIStudioError | None = None
@@ -147,23 +147,12 @@ class Window:
         if self.stopped is None and not self._waiting and self.throttle.wait(now := time.monotonic()) == 0:
             self.throttle.leave(now)
             return
-        turn: asyncio.Future[bool] = self._loop.create_future()
+        turn: asyncio.Future[None] = self._loop.create_future()
         self._waiting.append(turn)
         self._admit()
-        try:
-            may_leave = await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.result():
-                self._give_back()
-            raise
-        if may_leave and self.stopped is not None:
-            self._give_back()
+        await turn
         if self.stopped is not None:
             raise InterruptedCallError(f"{name}: stopped before it was sent")
-
-    def _give_back(self) -> None:
-        self.throttle.came_back()
-        self._admit()
 
     def _admit(self) -> None:
         """Let all leave whose turn it is, and see to it that the others are thought of when theirs comes."""
@@ -171,9 +160,6 @@ class Window:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            if self._waiting[0].done():  # its task was cancelled
-                self._waiting.popleft()
-                continue
             now = time.monotonic()
             wait = 0.0 if self.stopped is not None else self.throttle.wait(now)
             if wait:
@@ -182,7 +168,7 @@ class Window:
                 return
             if self.stopped is None:
                 self.throttle.leave(now)
-            self._waiting.popleft().set_result(self.stopped is None)
+            self._waiting.popleft().set_result(None)
 
     def _note(self, error: YandexAIStudioError, trial: Trial) -> None:
         now = time.monotonic()

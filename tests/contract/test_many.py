@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
 import threading
@@ -21,6 +22,7 @@ from airflow_provider_yandex_conv.exceptions import (
     RateLimitError,
 )
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
+from servers import serving
 
 CREATE = "createConversation"
 FAST = RequestRetry(attempts=4, wait_initial=0.01, wait_max=2, timeout=30)
@@ -80,6 +82,10 @@ def test_an_input_is_read_as_it_is_needed(hook, emulator):
 
     assert_each_exists_once(emulator, hook.create_conversations(read()).ids)
     assert max(ahead) <= 200
+
+
+def test_an_input_may_be_a_function_that_returns_one(hook, emulator):
+    assert_each_exists_once(emulator, hook.create_conversations(lambda: iter(specs(5))).ids)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +214,32 @@ def test_one_that_is_refused_stops_no_other(hook, emulator):
     assert (failure.kind, failure.final) == ("refused", True)
     assert "no such role" in failure.error
     assert result.done == len(emulator.conversations) == 99
+
+
+def test_one_that_always_fails_stops_no_other(monkeypatch):
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((body["metadata"]["n"], self.headers["x-client-request-id"]))
+            self.send_response(503 if body["metadata"]["n"] == "7" else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"id": body["metadata"]["n"]}).encode())
+
+        def log_message(self, *args):
+            pass
+
+    with serving(Handler) as port:
+        fields = {"conn_type": "yandex_ai_studio", "host": f"http://127.0.0.1:{port}", "extra": {"auth_type": "none"}}
+        monkeypatch.setenv("AIRFLOW_CONN_YANDEX_AI_STUDIO_DEFAULT", json.dumps(fields))
+        result = YandexAIStudioHook(request_retry=FAST).create_conversations(specs(200), concurrency=4)
+    (failure,) = result.failures
+    assert failure.index == 7
+    assert "Gave up after 4 of 4 attempts" in failure.error
+    assert [index for index, one in enumerate(result.ids) if one is None] == [7]
+    assert len(asked) == 199 + 4
+    assert [one.client_request_id for one in result.orphans] == [sent_as for number, sent_as in asked if number == "7"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from conditions import wait_until
 
 from airflow_provider_yandex_conv.api.retry import RequestRetry
+from airflow_provider_yandex_conv.async_client import AsyncClient
 from airflow_provider_yandex_conv.exceptions import InterruptedCallError
 from airflow_provider_yandex_conv.hooks.yandex_ai_studio import YandexAIStudioHook
 
@@ -83,6 +84,29 @@ def test_a_batch_that_is_cut_off_says_what_it_has_done(hook, emulator):
         one.headers["x-client-request-id"] for one in emulator.held
     }
     emulator.release()
+
+
+def test_a_batch_of_a_hook_that_was_told_to_stop_before_sends_nothing(hook, emulator):
+    hook.interrupt()
+    result = hook.create_conversations(specs(10))
+    assert isinstance(result.stopped, InterruptedCallError)
+    assert (result.done, emulator.requests) == (0, [])
+
+
+def test_what_is_no_error_of_a_call_is_raised_and_what_exists_is_told(hook, emulator, monkeypatch):
+    send = AsyncClient.send
+    calls = []
+
+    async def break_once(client, call, **arguments):
+        calls.append(call)
+        if len(calls) == 40:
+            raise ValueError("a mistake of ours")
+        return await send(client, call, **arguments)
+
+    monkeypatch.setattr(AsyncClient, "send", break_once)
+    with pytest.raises(ValueError, match="a mistake of ours"):
+        hook.create_conversations(specs(500), concurrency=5)
+    assert hook.unfinished.done == len(emulator.conversations) < 50
 
 
 def test_an_input_that_takes_its_time_does_not_keep_a_batch_that_is_told_to_stop(hook, emulator):
